@@ -1,0 +1,105 @@
+// What the measuring program and the processes it measures tell each other: the order is JSON in
+// an environment variable (an argument would show the password to everyone), the answers are lines
+// of JSON on stdout, later instructions are lines on stdin.
+
+/** Name of the variable that holds the order. */
+export const ORDER_VARIABLE = "TIDEMARK_BENCH_ORDER";
+
+/** For the readers that take a recorded stretch of WAL and do nothing with it. */
+export interface ReaderOrder {
+  readonly url: string;
+  readonly slotName: string;
+  readonly publication: string;
+  /** Read up to the first commit that ends after this position. */
+  readonly afterLsn: string;
+  /** Only the raw reader: leave the socket alone after small reads. */
+  readonly pace: boolean;
+}
+
+/** For a pipeline as users write one. */
+export interface PipelineOrder {
+  readonly url: string;
+  /** Results and checkpoints; the source when absent. */
+  readonly resultsUrl: string | null;
+  readonly pipeline: string;
+  readonly slotName: string;
+  readonly publication: string;
+  readonly table: string;
+  readonly view: string;
+  /** Put a filter in front that reads every column. */
+  readonly touchAll: boolean;
+  /** Stop once this is visible in the view; null runs until a line arrives on stdin. */
+  readonly endLsn: string | null;
+}
+
+/** For a process that inserts rows. */
+export interface WriterOrder {
+  readonly url: string;
+  readonly table: string;
+  readonly connections: number;
+  readonly rowsPerTransaction: number;
+  /** Null: each connection begins the next transaction as soon as the last one has ended. */
+  readonly rowsPerSecond: number | null;
+  readonly seconds: number;
+}
+
+/** For the process that measures commit to visible. */
+export interface ProberOrder {
+  readonly url: string;
+  readonly table: string;
+  readonly view: string;
+  /** In the names of the probes, so that no two series share a group. */
+  readonly series: string;
+  /** Ends after so many probes, or after `seconds`. */
+  readonly probes: number;
+  readonly seconds: number;
+}
+
+/** What a reader or a pipeline reports at its end. */
+export interface ReaderReport {
+  readonly rows: number;
+  /** First row received to last row received (pipeline: reading begins to last row visible). */
+  readonly wallMs: number;
+  readonly userMs: number;
+  readonly systemMs: number;
+  readonly peakRssMiB: number;
+  /** Bytes received on the socket. */
+  readonly bytes: number;
+  /** Commit end LSN of the last transaction; for a pipeline what is visible in its view. */
+  readonly endLsn: string;
+}
+
+/** What a writer reports. */
+export interface WriterReport {
+  readonly rows: number;
+  readonly transactions: number;
+  readonly wallMs: number;
+  /** Of the single transactions. */
+  readonly transactionMs: { readonly p50: number; readonly p99: number };
+}
+
+/** What the prober reports; each list has one entry a probe. */
+export interface ProberReport {
+  readonly visibleMs: number[];
+  /** Selects needed until the row was there. */
+  readonly polls: number[];
+  /** Same observer, same moment, but the row is looked up in the source table. */
+  readonly observerMs: number[];
+  /** A transaction such as a flush is: begin, update, upsert, commit. */
+  readonly flushMs: number[];
+}
+
+/** Reads the order of this process. */
+export function readOrder<Order>(): Order {
+  return JSON.parse(process.env[ORDER_VARIABLE] ?? "null") as Order;
+}
+
+/** Prints one answer. */
+export function answer(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value)}\n`);
+}
+
+/** Prints the last answer and ends the process whatever is still open. */
+export function answerAndExit(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value)}\n`, () => process.exit(0));
+}

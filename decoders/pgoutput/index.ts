@@ -1,0 +1,1 @@
+export { PgoutputDecoder } from "./decoder.js";

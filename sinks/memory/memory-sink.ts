@@ -1,0 +1,158 @@
+import { assert } from "../../src/core/assert.js";
+import { TidemarkError } from "../../src/core/errors.js";
+import { type Lsn, ZERO_LSN } from "../../src/core/lsn.js";
+import type { OutputBatch, OutputShape, ResultValue } from "../../src/core/output.js";
+import type { Position } from "../../src/core/position.js";
+import type { Sink, SinkCommit, SinkProgress } from "../../src/core/sink.js";
+import { daysFromCivil, Timestamp } from "../../src/core/timestamp.js";
+
+type MemoryRow = readonly ResultValue[];
+
+interface MemoryView {
+  readonly shape: OutputShape;
+  /** By the text of group and time columns. */
+  readonly rows: ReadonlyMap<string, MemoryRow>;
+}
+
+/** What the sinks of one pipeline share. It outlives each of them, as a database would. */
+export class MemoryResults {
+  progress: SinkProgress | null = null;
+  /** Up to here a crash of the sink would lose nothing. */
+  durableLsn: Lsn = ZERO_LSN;
+  watermarkMs: number | null = null;
+  views: ReadonlyMap<string, MemoryView> = new Map();
+
+  /** The rows of a view as text, in an order that depends on nothing but the rows. */
+  rows(output: string): (string | null)[][] {
+    const rows = [...(this.views.get(output)?.rows.values() ?? [])].map((row) => row.map(cellText));
+    return rows
+      .map((row) => [JSON.stringify(row), row] as const)
+      .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
+      .map(([, row]) => row);
+  }
+
+  /** {@link rows}, a line each. */
+  print(output: string): string {
+    return this.rows(output)
+      .map((row) => row.map((cell) => cell ?? "NULL").join(" | "))
+      .join("\n");
+  }
+}
+
+/**
+ * Views in memory, for tests. A new sink on the same {@link MemoryResults} finds what the one
+ * before it has written.
+ */
+export class MemorySink implements Sink {
+  readonly #shared: MemoryResults;
+  readonly #prepared = new Map<string, OutputShape>();
+  #isOpen = false;
+
+  constructor(shared: MemoryResults) {
+    this.#shared = shared;
+  }
+
+  async open(): Promise<SinkProgress | null> {
+    this.#isOpen = true;
+    return this.#opened().progress;
+  }
+
+  async prepare(outputs: readonly OutputShape[]): Promise<readonly string[]> {
+    const shared = this.#opened();
+    const created = outputs.map(({ name }) => name).filter((name) => !shared.views.has(name));
+    for (const shape of outputs) {
+      this.#prepared.set(shape.name, shape);
+      const rows = shared.views.get(shape.name)?.rows ?? new Map();
+      shared.views = new Map(shared.views).set(shape.name, { shape, rows });
+    }
+    return created;
+  }
+
+  async claim(epoch: number, position: Position): Promise<SinkProgress> {
+    const shared = this.#opened();
+    const { progress } = shared;
+    if (progress !== null && progress.epoch >= epoch) throw fenced();
+    shared.progress = { position, idleMs: null, ...progress, epoch };
+    shared.durableLsn = shared.progress.position.lsn;
+    return shared.progress;
+  }
+
+  async write(commit: SinkCommit): Promise<void> {
+    const shared = this.#opened();
+    const { epoch, position, idleMs, watermarkMs, outputs } = commit;
+    const current = shared.progress;
+    const isWriter = current?.epoch === epoch && current.position.systemId === position.systemId;
+    if (!isWriter || current.position.lsn > position.lsn) throw fenced();
+    const views = new Map(shared.views);
+    for (const batch of outputs) {
+      const view = views.get(batch.output);
+      assert(
+        view !== undefined && this.#prepared.has(batch.output),
+        "a sink is prepared for the outputs it is given",
+      );
+      views.set(batch.output, applied(view, batch));
+    }
+    shared.views = views;
+    shared.progress = { epoch, position, idleMs };
+    if (commit.mustBeDurable) shared.durableLsn = position.lsn;
+    shared.watermarkMs = watermarkMs;
+  }
+
+  async reset(outputs: readonly string[]): Promise<void> {
+    const shared = this.#opened();
+    shared.progress = null;
+    shared.watermarkMs = null;
+    shared.views = new Map([...shared.views].filter(([name]) => !outputs.includes(name)));
+  }
+
+  async close(): Promise<void> {
+    this.#isOpen = false;
+  }
+
+  #opened(): MemoryResults {
+    assert(this.#isOpen, "a sink is opened before it is used");
+    return this.#shared;
+  }
+}
+
+function applied({ shape, rows: before }: MemoryView, batch: OutputBatch): MemoryView {
+  const time = shape.columns.findIndex((column) => column.role === "time");
+  const { removeBeforeMs } = batch;
+  const rows = new Map(
+    [...before].filter(
+      ([, row]) => removeBeforeMs === null || !(epochMs(row[time] ?? null) < removeBeforeMs),
+    ),
+  );
+  for (let i = 0; i < batch.rowCount; i++) {
+    const row = batch.columns.map((column) => column[i] ?? null);
+    const key = row.filter((_, c) => shape.columns[c]?.role !== "value").map(cellText);
+    rows.set(JSON.stringify(key), row);
+  }
+  return { shape, rows };
+}
+
+function cellText(value: ResultValue): string | null {
+  if (value === null) return null;
+  return Object.is(value, -0) ? "-0" : String(value);
+}
+
+const LOCAL_TIME = /^(\d+)-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d(?:\.\d+)?)( BC)?$/;
+
+/** Milliseconds of a time column's value: a Timestamp, or the text of a local one. NaN for NULL. */
+function epochMs(value: ResultValue): number {
+  if (value instanceof Timestamp) return value.epochMs;
+  if (value === "infinity") return Number.POSITIVE_INFINITY;
+  if (value === "-infinity") return Number.NEGATIVE_INFINITY;
+  const match = LOCAL_TIME.exec(String(value));
+  if (match === null) return Number.NaN;
+  const part = (i: number): number => Number(match[i]);
+  const days = daysFromCivil(match[7] === undefined ? part(1) : 1 - part(1), part(2), part(3));
+  return days * 86_400_000 + (part(4) * 3600 + part(5) * 60) * 1000 + part(6) * 1000;
+}
+
+function fenced(): TidemarkError {
+  return new TidemarkError(
+    "FENCED",
+    "Another instance of the pipeline has taken over its results; this one stops.",
+  );
+}

@@ -1,0 +1,69 @@
+import type { CheckpointHeader } from "../../core/checkpoint-store.js";
+import { formatLsn, type Lsn } from "../../core/lsn.js";
+import type { SinkProgress } from "../../core/sink.js";
+import { refuseOrphanedResults } from "../../pipeline/session.js";
+import type { SlotFacts } from "../../source/slot.js";
+import { judgeServer, judgeStart, type ServerFacts } from "../../source/start-verdict.js";
+import { formatBytes } from "../render.js";
+import { type Finding, fail, failure, ok, warn } from "./finding.js";
+
+/** What a start would find. */
+export interface BeginningFacts {
+  readonly slotName: string;
+  readonly slot: SlotFacts | null;
+  readonly header: CheckpointHeader | null;
+  /** Undefined when the results database could not be asked. */
+  readonly progress: SinkProgress | null | undefined;
+  /** Null when the replication connection was refused. */
+  readonly server: ServerFacts | null;
+}
+
+/** Where the next start begins, or why it would refuse. */
+export function judgeBeginning(facts: BeginningFacts): Finding {
+  const { slotName, slot, header, progress, server } = facts;
+  const checkpoint = header?.position ?? null;
+  const isBirthPending = header !== null && checkpoint === null;
+  try {
+    if (progress !== undefined) refuseOrphanedResults(progress, checkpoint);
+    const verdict = judgeStart({ slotName, slot, checkpoint, isBirthPending, mayAdopt: false });
+    if (server !== null && checkpoint !== null) judgeServer(server, checkpoint);
+    if (verdict.action === "resume") {
+      return ok("start", `The pipeline goes on from ${formatLsn(verdict.from)}`);
+    }
+    return ok(
+      "start",
+      `The first run creates slot ${slotName} and reads what is committed after that; ` +
+        "rows that are there already are not read",
+    );
+  } catch (error) {
+    return failure("start", error);
+  }
+}
+
+/** How much WAL a slot holds back. */
+export interface SlotWalFacts {
+  readonly slot: SlotFacts;
+  /** Where the server's WAL ends. */
+  readonly walEnd: Lsn;
+  /** Bytes that may still be written before the slot is in danger; null without a limit. */
+  readonly safeBytes: number | null;
+}
+
+/** Judges the slot's distance from the end of WAL. A lost slot is {@link judgeBeginning}'s. */
+export function judgeSlotWal({ slot, walEnd, safeBytes }: SlotWalFacts): Finding[] {
+  const { restartLsn, confirmedFlushLsn } = slot;
+  if (restartLsn === null || confirmedFlushLsn === null) return [];
+  const held = Number(walEnd - restartLsn);
+  const behind = formatBytes(Number(walEnd - confirmedFlushLsn));
+  const summary = `The pipeline is ${behind} of WAL behind`;
+  const cost = `The slot holds back ${formatBytes(held)} of WAL on the source's disk`;
+  const fix = "ALTER SYSTEM SET max_slot_wal_keep_size = '10GB'; SELECT pg_reload_conf();";
+  if (slot.walStatus === "unreserved") {
+    return [fail("slot WAL", `${summary}: the slot is about to be lost`, { cost, fix })];
+  }
+  if (safeBytes !== null && safeBytes < (safeBytes + held) / 4) {
+    const left = `${formatBytes(Math.max(safeBytes, 0))} more and the slot is lost`;
+    return [warn("slot WAL", `${summary}: ${left}`, { cost, fix })];
+  }
+  return [ok("slot WAL", summary, { cost })];
+}

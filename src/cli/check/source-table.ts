@@ -1,0 +1,114 @@
+import { codecOf } from "../../../decoders/types/codecs.js";
+import type { CatalogTable } from "../../core/catalog.js";
+import type { OutputShape } from "../../core/output.js";
+import { quoteTable, type SqlSession } from "../../core/sql.js";
+import { columnsUsed, compilePlan, sourceOf } from "../../pipeline/compile.js";
+import { nodesOf, type Plan, tablesOf } from "../../pipeline/plan.js";
+import { describeTable } from "../../source/catalog.js";
+import { type Finding, fail, failure, ok } from "./finding.js";
+
+/** A table that the pipeline reads, as the checks need it. */
+export interface SourceTable extends CatalogTable {
+  readonly isPartitioned: boolean;
+  /** Unlogged and temporary tables are not. */
+  readonly isLogged: boolean;
+  /** Whether this role is its owner, or acts for it. */
+  readonly isOwned: boolean;
+  /** Whether updates and deletes can name their row. */
+  readonly hasIdentity: boolean;
+  readonly generatedColumns: readonly string[];
+  /** Columns that the plan names; functions may read others. */
+  readonly columnsRead: readonly string[];
+}
+
+const TRAITS = `
+  select c.relkind = 'p' as is_partitioned, c.relpersistence = 'p' as is_logged,
+         pg_has_role(c.relowner, 'USAGE') as is_owned,
+         case c.relreplident
+           when 'f' then true
+           when 'n' then false
+           else exists (select 1 from pg_index i where i.indrelid = c.oid and i.indisvalid
+             and case c.relreplident when 'd' then i.indisprimary else i.indisreplident end)
+         end as has_identity,
+         (select coalesce(array_agg(a.attname::text), '{}') from pg_attribute a
+          where a.attrelid = c.oid and a.attgenerated <> '') as generated
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace
+  where n.nspname = $1 and c.relname = $2`;
+
+/** The tables of the plan; those that cannot be read become findings. */
+export async function readSourceTables(
+  session: SqlSession,
+  plan: Plan,
+): Promise<{ tables: SourceTable[]; findings: Finding[] }> {
+  const tables: SourceTable[] = [];
+  const findings: Finding[] = [];
+  for (const name of tablesOf(plan)) {
+    try {
+      const table = await readSourceTable(session, plan, name);
+      tables.push(table);
+      findings.push(judgeTable(table));
+    } catch (error) {
+      findings.push(failure(`table ${name}`, error));
+    }
+  }
+  return { tables, findings };
+}
+
+async function readSourceTable(
+  session: SqlSession,
+  plan: Plan,
+  qualified: string,
+): Promise<SourceTable> {
+  const table = await describeTable(session, qualified, codecOf);
+  const [row] = await session.query(TRAITS, [table.schema, table.name]);
+  return {
+    ...table,
+    isPartitioned: row?.["is_partitioned"] === true,
+    isLogged: row?.["is_logged"] === true,
+    isOwned: row?.["is_owned"] === true,
+    hasIdentity: row?.["has_identity"] === true,
+    generatedColumns: row?.["generated"] as string[],
+    columnsRead: columnsRead(plan, qualified),
+  };
+}
+
+function judgeTable(table: SourceTable): Finding {
+  const name = `table ${table.qualifiedName}`;
+  if (table.isLogged) return ok(name, `${table.columns.length} columns`);
+  return fail(name, "The table is unlogged: its changes are not in the WAL", {
+    fix: `ALTER TABLE ${quoteTable(table.qualifiedName)} SET LOGGED;`,
+  });
+}
+
+function columnsRead(plan: Plan, table: string): string[] {
+  const times = nodesOf(plan, "source")
+    .filter((source) => source.table === table)
+    .flatMap(({ eventTime }) => eventTime ?? []);
+  const used = nodesOf(plan, "window")
+    .filter((window) => sourceOf(plan, window.id).table === table)
+    .flatMap((window) => columnsUsed(window));
+  return [...new Set([...times, ...used])];
+}
+
+/** Compiles each output by itself, so that every one that cannot be computed is reported. */
+export function checkOutputs(
+  plan: Plan,
+  tables: readonly CatalogTable[],
+): { shapes: OutputShape[]; findings: Finding[] } {
+  const shapes: OutputShape[] = [];
+  const findings: Finding[] = [];
+  for (const view of nodesOf(plan, "view")) {
+    const { table } = sourceOf(plan, view.id);
+    // A table that cannot be read has its own finding.
+    if (!tables.some(({ qualifiedName }) => qualifiedName === table)) continue;
+    const nodes = plan.nodes.filter(
+      (node) => node.id === view.id || node.id === view.input || !/^(view|window)$/.test(node.op),
+    );
+    try {
+      shapes.push(...compilePlan({ ...plan, nodes }, tables).shapes);
+    } catch (error) {
+      findings.push(failure(`output ${view.table}`, error));
+    }
+  }
+  return { shapes, findings };
+}

@@ -1,0 +1,84 @@
+import type { Logger } from "pino";
+import { formatLsn } from "../core/lsn.js";
+import { type PipelineDefinition, type RunStatus, reset, start } from "../index.js";
+import { environment } from "./environment.js";
+import { scrub } from "./logger.js";
+
+export interface RunCommandOptions {
+  readonly adoptSlot: boolean;
+  readonly reset: boolean;
+}
+
+const STATUS_INTERVAL_MS = 10_000;
+
+/**
+ * Runs a pipeline until SIGTERM or SIGINT. The first signal finishes the transaction being
+ * received, saves and acknowledges; a second one ends the process at once, which loses nothing.
+ */
+export async function runCommand(
+  definition: PipelineDefinition,
+  log: Logger,
+  options: RunCommandOptions,
+): Promise<void> {
+  if (options.reset) {
+    await reset(definition, environment);
+    log.warn({ pipeline: definition.name }, "reset: slot, checkpoint and results removed");
+  }
+  const running = start(definition, {
+    env: environment,
+    adoptSlot: options.adoptSlot,
+    onRetry: (error, delayMs) => {
+      const facts = { code: error.code, retryInMs: Math.round(delayMs) };
+      log.warn(facts, scrub(error.message));
+    },
+    onRunning: (status) => log.info(statusFacts(status), "running"),
+  });
+  const { slotName, publication } = running.settings.source;
+  log.info({ pipeline: definition.name, slot: slotName, publication }, "starting");
+  const timer = setInterval(() => {
+    if (running.status !== null) log.info(statusFacts(running.status), "status");
+  }, STATUS_INTERVAL_MS);
+  const release = onStopSignal((signal) => {
+    log.info({ signal }, "stopping");
+    void running.stop();
+  });
+  try {
+    await running.done;
+    log.info("stopped");
+  } finally {
+    clearInterval(timer);
+    release();
+  }
+}
+
+/** Calls `stop` on the first SIGTERM or SIGINT, exits on the second. Returns the undoing. */
+export function onStopSignal(stop: (signal: string) => void): () => void {
+  let isStopping = false;
+  const listener = (signal: NodeJS.Signals): void => {
+    if (isStopping) process.exit(128 + (signal === "SIGINT" ? 2 : 15));
+    isStopping = true;
+    stop(signal);
+  };
+  process.on("SIGTERM", listener);
+  process.on("SIGINT", listener);
+  return () => {
+    process.off("SIGTERM", listener);
+    process.off("SIGINT", listener);
+  };
+}
+
+function statusFacts(status: RunStatus): Record<string, unknown> {
+  const { watermarkMs, lastCommitMs } = status;
+  return {
+    epoch: status.epoch,
+    transactions: status.transactions,
+    changes: status.changes,
+    cursor: formatLsn(status.cursor),
+    applied: formatLsn(status.applied),
+    checkpoint: formatLsn(status.checkpoint),
+    stateBytes: status.stateBytes,
+    watermark: watermarkMs === null ? null : new Date(watermarkMs).toISOString(),
+    lastCommit: lastCommitMs === null ? null : new Date(lastCommitMs).toISOString(),
+    ...(status.isReplaying ? { replaying: true } : {}),
+  };
+}

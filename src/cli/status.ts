@@ -1,0 +1,87 @@
+import type { SqlConnect, SqlRow } from "../core/sql.js";
+import type { PipelineDefinition } from "../index.js";
+import { resolveSettings } from "../pipeline/settings.js";
+import { sqlConnect } from "../source/sql-client.js";
+import { environment } from "./environment.js";
+
+/** Where a pipeline stands, seen from its databases; nothing has to run. */
+export interface PipelineStatus {
+  readonly pipeline: string;
+  readonly slot: SqlRow | null;
+  readonly results: SqlRow | null;
+  readonly checkpoint: SqlRow | null;
+}
+
+const SLOT = `
+  select slot_name as name, active, active_pid, wal_status,
+         confirmed_flush_lsn::text as confirmed_flush_lsn, restart_lsn::text as restart_lsn,
+         pg_wal_lsn_diff(pg_current_wal_flush_lsn(), confirmed_flush_lsn)::float8 as lag_bytes,
+         pg_wal_lsn_diff(pg_current_wal_flush_lsn(), restart_lsn)::float8 as held_wal_bytes
+  from pg_replication_slots where slot_name = $1`;
+
+const RESULTS = `
+  select epoch::int, lsn::text as lsn, watermark, updated_at
+  from tidemark.progress where pipeline = $1`;
+
+const CHECKPOINT = `
+  select c.epoch::int, c.lsn::text as lsn, c.updated_at, count(b.block)::int as blocks,
+         coalesce(sum(octet_length(b.bytes)), 0)::float8 as state_bytes
+  from tidemark.checkpoint c left join tidemark.checkpoint_block b using (pipeline)
+  where c.pipeline = $1 group by c.pipeline`;
+
+/** Reads slot, progress and checkpoint. */
+export async function readStatus(definition: PipelineDefinition): Promise<PipelineStatus> {
+  const settings = resolveSettings(definition, environment);
+  const { name } = definition;
+  const connect = (url: string, role: "source" | "results" | "checkpoint"): SqlConnect =>
+    sqlConnect({ url, role, applicationName: `tidemark ${name} status` });
+  return {
+    pipeline: name,
+    slot: await one(connect(settings.source.url, "source"), SLOT, settings.source.slotName),
+    results: await one(connect(settings.resultsUrl, "results"), RESULTS, name, "progress"),
+    checkpoint: await one(
+      connect(settings.checkpointUrl, "checkpoint"),
+      CHECKPOINT,
+      name,
+      "checkpoint",
+    ),
+  };
+}
+
+async function one(
+  connect: SqlConnect,
+  text: string,
+  value: string,
+  table?: string,
+): Promise<SqlRow | null> {
+  const session = await connect();
+  try {
+    if (table !== undefined) {
+      const [found] = await session.query("select to_regclass('tidemark.' || $1) as t", [table]);
+      if (found?.["t"] === null) return null;
+    }
+    return (await session.query(text, [value]))[0] ?? null;
+  } finally {
+    await session.end();
+  }
+}
+
+/** The status as text, a fact a line. */
+export function renderStatus(status: PipelineStatus): string {
+  const section = (title: string, row: SqlRow | null): string[] => [
+    title,
+    ...(row === null
+      ? ["  not there"]
+      : Object.entries(row).map(([key, value]) => `  ${key.padEnd(20)} ${printable(value)}`)),
+  ];
+  return [
+    `pipeline ${status.pipeline}`,
+    ...section("slot", status.slot),
+    ...section("results", status.results),
+    ...section("checkpoint", status.checkpoint),
+  ].join("\n");
+}
+
+function printable(value: unknown): string {
+  return value instanceof Date ? value.toISOString() : String(value);
+}

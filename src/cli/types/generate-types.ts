@@ -1,0 +1,36 @@
+import { readFile } from "node:fs/promises";
+import type { SqlSession } from "../../core/sql.js";
+import { printTypes } from "./print-types.js";
+import { readTables, type TableSelection } from "./read-tables.js";
+
+/**
+ * TypeScript source with an interface for each table and `Database`, which has them by name. The
+ * types are what the decoder delivers: an enum's labels, text for types it does not know (arrays,
+ * and domains, which arrive under an OID of their own). Columns that no publication sends are left
+ * out. Takes the tables of a publication, or those named, or all of them.
+ */
+export async function generateTypes(session: SqlSession, options: TableSelection): Promise<string> {
+  return printTypes(await readTables(session, options), commandOf(options));
+}
+
+/** Whether the file is missing or differs from `generated`, line ends aside. */
+export async function isStale(path: string, generated: string): Promise<boolean> {
+  try {
+    return (await readFile(path, "utf8")).replaceAll("\r\n", "\n") !== generated;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return true;
+    throw error;
+  }
+}
+
+function commandOf({ publication, tables = [] }: TableSelection): string {
+  const flags = [
+    ...(publication === undefined ? [] : ["--publication", shellQuote(publication)]),
+    ...[...tables].sort().flatMap((table) => ["--table", shellQuote(table)]),
+  ];
+  return ["tidemark types", ...flags].join(" ");
+}
+
+function shellQuote(word: string): string {
+  return /^[\w.-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,99 @@
+import { quoteIdent, splitTableName } from "../../core/sql.js";
+import { interfaceNames } from "./interface-names.js";
+import type { PublishedColumn, PublishedTable } from "./published-table.js";
+
+const MAX_COLUMNS = 100;
+/** Types that the package exports; everything else a codec names is part of the language. */
+const EXPORTED = ["Numeric", "Timestamp"];
+
+/** The source text of a types file. `command` writes it again. Equal input gives equal bytes. */
+export function printTypes(tables: readonly PublishedTable[], command: string): string {
+  const names = interfaceNames(tables);
+  const types = tables.flatMap((table) => table.columns.map(({ codec }) => codec.tsType));
+  const imports = EXPORTED.filter((name) =>
+    types.some((type) => new RegExp(`\\b${name}\\b`).test(type)),
+  );
+  return [
+    "// Generated from the database's catalogue; edits are lost. To write it again:",
+    `// ${command.replaceAll(/\p{Cc}|\u2028|\u2029/gu, "?")}`,
+    "",
+    ...(imports.length === 0 ? [] : [`import type { ${imports.join(", ")} } from "tidemark";`, ""]),
+    "/** Rows by table, for `pipeline<Database>(...)`. */",
+    "export interface Database {",
+    ...tables.map((table, i) => `  ${literal(keyOf(table))}: ${names[i]};`),
+    "}",
+    ...tables.flatMap((table, i) => ["", ...printTable(table, names[i] ?? "")]),
+    "",
+  ].join("\n");
+}
+
+/** The name that `from(...)` takes: quoted only where it would be split at another place. */
+function keyOf({ schema, name }: PublishedTable): string {
+  const plain = `${schema}.${name}`;
+  const split = splitTableName(plain);
+  const isPlain = split.schema === schema && split.name === name;
+  return isPlain ? plain : `${quoteIdent(schema)}.${quoteIdent(name)}`;
+}
+
+function printTable(table: PublishedTable, name: string): string[] {
+  const comment = printComment(table.comment, "");
+  if (table.columns.length === 0) {
+    return [...comment, `export type ${name} = Record<never, never>;`];
+  }
+  const columns = table.columns.flatMap((column) => [
+    ...printComment(column.comment, "  "),
+    ...printColumn(column),
+  ]);
+  return [...comment, `export interface ${name} {`, ...columns, "}"];
+}
+
+function printColumn(column: PublishedColumn): string[] {
+  const key = isIdentifier(column.name) ? column.name : literal(column.name);
+  const { labels, codec, isNotNull } = column;
+  const members = labels === null ? [codec.tsType] : labels.map(literal);
+  // NULL is part of unknown already.
+  if (!isNotNull && codec.tsType !== "unknown") members.push("null");
+  const line = `  ${key}: ${members.join(" | ")};`;
+  if (members.length === 1 || widthOf(line) <= MAX_COLUMNS) return [line];
+  return [
+    `  ${key}:`,
+    ...members.map((m, i) => `    | ${m}${i === members.length - 1 ? ";" : ""}`),
+  ];
+}
+
+function printComment(comment: string | null, indent: string): string[] {
+  if (comment === null || comment.trim() === "") return [];
+  const lines = comment
+    .trim()
+    .replaceAll("*/", "*\\/")
+    .split(/\r\n?|\n/)
+    .map((line) => line.trimEnd());
+  const single = `${indent}/** ${lines[0]} */`;
+  if (lines.length === 1 && widthOf(single) <= MAX_COLUMNS) return [single];
+  const body = lines.map((line) => `${indent} *${line === "" ? "" : ` ${line}`}`);
+  return [`${indent}/**`, ...body, `${indent} */`];
+}
+
+function isIdentifier(name: string): boolean {
+  return /^[\p{ID_Start}_$][\p{ID_Continue}$]*$/u.test(name);
+}
+
+/** A string literal with the quotes that need fewer escapes, double ones when that is equal. */
+function literal(value: string): string {
+  const doubles = value.split('"').length;
+  const singles = value.split("'").length;
+  const json = JSON.stringify(value);
+  if (doubles <= singles) return json;
+  const body = json
+    .slice(1, -1)
+    .replaceAll(/\\.|'/g, (part) => (part === '\\"' ? '"' : part === "'" ? "\\'" : part));
+  return `'${body}'`;
+}
+
+/** Columns on a screen, as formatters count them: East Asian characters take two. */
+function widthOf(text: string): number {
+  const wide = text.match(
+    /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60]/g,
+  );
+  return text.length + (wide?.length ?? 0);
+}

@@ -1,0 +1,16 @@
+import type { CatalogColumn } from "../../core/catalog.js";
+
+/** A column as the decoder will deliver it. */
+export interface PublishedColumn extends Pick<CatalogColumn, "name" | "isNotNull" | "codec"> {
+  /** The labels, in their order, when the column's own type is an enum. */
+  readonly labels: readonly string[] | null;
+  readonly comment: string | null;
+}
+
+/** A table as the decoder will deliver it. */
+export interface PublishedTable {
+  readonly schema: string;
+  readonly name: string;
+  readonly comment: string | null;
+  readonly columns: readonly PublishedColumn[];
+}

@@ -1,0 +1,34 @@
+import type { Batch } from "./batch.js";
+import type { CellCodec } from "./cell-codec.js";
+
+/**
+ * Turns the messages of a logical replication stream into batches. One decoder serves one
+ * connection: relation versions do not outlive it.
+ */
+export interface Decoder {
+  /** The output plugin of the slot whose messages this decoder reads. */
+  readonly plugin: string;
+  /**
+   * Decodes the message in `bytes[start, end)` into the current batch. The bytes stay referenced
+   * by the batch and must not change afterwards. Throws TidemarkError PROTOCOL, with tag and
+   * offset, on bytes that are no valid message; the batch then keeps only whole changes.
+   */
+  decode(bytes: Uint8Array, start: number, end: number): void;
+  /** Whether a transaction has begun and its end was not seen yet. */
+  readonly isInTransaction: boolean;
+  /** Changes and transaction slices decoded since the last `take`. */
+  readonly pending: number;
+  /**
+   * Hands over the current batch and starts another one; an open transaction goes on there as a
+   * new slice.
+   */
+  take(): Batch;
+}
+
+/** Makes decoders, and knows the types they read, so that plans can be checked beforehand. */
+export interface DecoderFactory {
+  readonly plugin: string;
+  create(): Decoder;
+  /** The codec that the decoder will use for a column of this type. */
+  codecOf(typeOid: number): CellCodec;
+}

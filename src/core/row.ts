@@ -1,0 +1,71 @@
+import type { Relation } from "./relation.js";
+import { UNCHANGED } from "./unchanged.js";
+
+type RowClass = new (bytes: Uint8Array, cells: Int32Array, base: number) => Row;
+
+const classes = new WeakMap<Relation, RowClass>();
+
+/**
+ * One row image whose columns are properties: `row.amount`. A property decodes its cell each time
+ * it is read, so a column nobody reads costs nothing; keep the value in a variable if it is used
+ * twice. The accessors live on one class per Relation version, made from closures (no source text
+ * is generated). The row's own fields are private, so that any column name is free.
+ *
+ * A row holds the bytes of the whole socket read it came from; `Row.toObject` detaches it.
+ */
+export class Row {
+  readonly #bytes: Uint8Array;
+  readonly #cells: Int32Array;
+  readonly #base: number;
+
+  constructor(bytes: Uint8Array, cells: Int32Array, base: number) {
+    this.#bytes = bytes;
+    this.#cells = cells;
+    this.#base = base;
+  }
+
+  /** A view of the cells that start at `base`. */
+  static of(relation: Relation, bytes: Uint8Array, cells: Int32Array, base: number): Row {
+    let rowClass = classes.get(relation);
+    if (rowClass === undefined) {
+      rowClass = Row.#compile(relation);
+      classes.set(relation, rowClass);
+    }
+    return new rowClass(bytes, cells, base);
+  }
+
+  /** Every column decoded, in a plain object without a prototype that holds no buffer. */
+  static toObject(row: Row, relation: Relation): Record<string, unknown> {
+    const object: Record<string, unknown> = Object.create(null);
+    relation.columns.forEach((column, index) => {
+      object[column.name] = Row.#cell(row, relation, index);
+    });
+    return object;
+  }
+
+  static #cell(row: Row, relation: Relation, index: number): unknown {
+    const at = row.#base + 2 * index;
+    const start = row.#cells[at] as number;
+    if (start < 0) return start === -1 ? null : UNCHANGED;
+    const codec = relation.columns[index]?.codec;
+    return codec?.decode(row.#bytes, start, row.#cells[at + 1] as number);
+  }
+
+  static #compile(relation: Relation): RowClass {
+    const rowClass = class extends Row {};
+    relation.columns.forEach((column, index) => {
+      const { codec } = column;
+      const offset = 2 * index;
+      Object.defineProperty(rowClass.prototype, column.name, {
+        enumerable: true,
+        get(this: Row) {
+          const at = this.#base + offset;
+          const start = this.#cells[at] as number;
+          if (start < 0) return Row.#cell(this, relation, index);
+          return codec.decode(this.#bytes, start, this.#cells[at + 1] as number);
+        },
+      });
+    });
+    return rowClass;
+  }
+}

@@ -1,0 +1,59 @@
+import type { Batch } from "./batch.js";
+import type { CatalogTable } from "./catalog.js";
+import type { CheckpointHeader } from "./checkpoint-store.js";
+import type { Lsn } from "./lsn.js";
+import type { Position } from "./position.js";
+
+/** What a stream calls, synchronously and in commit order, as it reads. */
+export interface StreamHandlers {
+  /** Takes over the batch. */
+  onBatch(batch: Batch): void;
+  /**
+   * Nothing is open and everything sent up to `walEnd` has been handed over. `serverMs` is the
+   * server's clock. `isUrgent`: the server waits for `walEnd` to be acknowledged, to shut down.
+   */
+  onIdle(walEnd: Lsn, serverMs: number, isUrgent: boolean): void;
+}
+
+/** Where to begin and what is known from earlier runs. */
+export interface StreamRequest {
+  /**
+   * The checkpoint as it stands now; null when there is none, without a position when an earlier
+   * run wrote down that it creates the slot and got no further. To be read once nobody else reads
+   * the slot: another instance moves both until it ends.
+   */
+  readCheckpoint(): Promise<CheckpointHeader | null>;
+  /** What the results hold; the server must have this much of its history, too. */
+  readonly results?: Position | null;
+  /** Writes down, durably, that the slot is about to be created. */
+  recordBirth(): Promise<void>;
+  readonly handlers: StreamHandlers;
+}
+
+/** A running stream. It begins paused. */
+export interface ChangeStream {
+  /** Where the first transaction comes after: the checkpoint, or the new slot's starting point. */
+  readonly position: Position;
+  /** Bytes received so far, protocol included. */
+  readonly bytesReceived: number;
+  /** Starts or goes on reading. */
+  resume(): void;
+  /** Stops reading (back-pressure); the connection is kept alive meanwhile. */
+  pause(): void;
+  /** Tells the server what is durable (`flush`, moves the slot) and what is visible (`apply`). */
+  report(flush: Lsn, apply: Lsn): void;
+  /** Settles when the stream is over: fulfilled after `close`, rejected with why otherwise. */
+  readonly closed: Promise<void>;
+  /** Ends the stream; never rejects. */
+  close(): Promise<void>;
+}
+
+/** Where changes come from. */
+export interface ChangeSource {
+  /** The tables' shape by the catalogue. Throws SOURCE_TABLE_MISSING for one that is not there. */
+  describe(tables: readonly string[]): Promise<CatalogTable[]>;
+  /** Checks everything that can be checked, then opens the stream. */
+  open(request: StreamRequest): Promise<ChangeStream>;
+  /** Removes what `open` created on the server, so that the next start is from nothing. */
+  reset(): Promise<void>;
+}

@@ -1,0 +1,166 @@
+import { PgoutputDecoder } from "../decoders/pgoutput/decoder.js";
+import { codecOf } from "../decoders/types/codecs.js";
+import { PostgresSink } from "../sinks/postgres/postgres-sink.js";
+import { PostgresCheckpointStore } from "./checkpoint/postgres-store.js";
+import type { Clock } from "./core/clock.js";
+import type { DecoderFactory } from "./core/decoder.js";
+import type { TidemarkError } from "./core/errors.js";
+import type { PipelineDefinition } from "./pipeline/builder.js";
+import { nodesOf, tablesOf } from "./pipeline/plan.js";
+import { Runtime } from "./pipeline/runtime.js";
+import { type Environment, resolveSettings, type Settings } from "./pipeline/settings.js";
+import type { RunStatus } from "./pipeline/status.js";
+import { SlotSource } from "./source/slot-source.js";
+import { sqlConnect } from "./source/sql-client.js";
+
+export type { Duration } from "./core/duration.js";
+export type { ErrorCode, ErrorDomain, RetryHint } from "./core/error-codes.js";
+export { TidemarkError } from "./core/errors.js";
+export { formatLsn, type Lsn, parseLsn } from "./core/lsn.js";
+export { Numeric } from "./core/numeric.js";
+export { Timestamp } from "./core/timestamp.js";
+export {
+  type AggregateSpec,
+  avg,
+  count,
+  defineConfig,
+  type From,
+  type FromOptions,
+  max,
+  min,
+  type PipelineDefinition,
+  type PipelineOptions,
+  pipeline,
+  postgres,
+  type Stream,
+  sum,
+  type TidemarkConfig,
+  tumbling,
+  type ViewOptions,
+} from "./pipeline/builder.js";
+export { describePlan } from "./pipeline/describe.js";
+export type { Plan, PlanNode } from "./pipeline/plan.js";
+export type { Settings } from "./pipeline/settings.js";
+export { type PostgresOptions, type SlotOptions, slot } from "./pipeline/specs.js";
+export type { RunStatus } from "./pipeline/status.js";
+
+/** How {@link start} runs a pipeline. */
+export interface StartOptions {
+  /** Where options that the definition leaves open are looked up. Default: process.env. */
+  readonly env?: Environment;
+  /** Begin at the position of a slot that exists although there is no checkpoint. */
+  readonly adoptSlot?: boolean;
+  /** Told about failures that are tried again. */
+  readonly onRetry?: (error: TidemarkError, delayMs: number) => void;
+  /** Told whenever a checkpoint has been loaded and reading begins. */
+  readonly onRunning?: (status: RunStatus) => void;
+}
+
+/** A pipeline that runs. */
+export interface RunningPipeline {
+  readonly settings: Settings;
+  /** What the current connection has done; null before it reads. */
+  readonly status: RunStatus | null;
+  /** Settles when the pipeline is over: fulfilled after `stop`, rejected with what ended it. */
+  readonly done: Promise<void>;
+  /** Finishes the transaction being received, saves, acknowledges and closes. */
+  stop(): Promise<void>;
+}
+
+const PGOUTPUT: DecoderFactory = {
+  plugin: "pgoutput",
+  create: () => new PgoutputDecoder(),
+  codecOf,
+};
+
+/** The longest that setTimeout keeps; what is to happen later looks again then. */
+const MAX_DELAY_MS = 2 ** 31 - 1;
+
+const CLOCK: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  after: (delayMs, action) => {
+    const timer = setTimeout(action, Math.min(delayMs, MAX_DELAY_MS));
+    return () => clearTimeout(timer);
+  },
+};
+
+/** How often a running stream looks whether its publication still has its tables. */
+const WATCH_INTERVAL_MS = 30_000;
+
+/** Starts a pipeline in this process. Throws CONFIG_INVALID at once if a setting is missing. */
+export function start(definition: PipelineDefinition, options: StartOptions = {}): RunningPipeline {
+  const settings = resolveSettings(definition, options.env ?? ((name) => process.env[name]));
+  const parts = open(definition, settings, options.adoptSlot ?? false);
+  const runtime = new Runtime({
+    plan: definition.plan,
+    settings: settings.run,
+    ...parts,
+    clock: CLOCK,
+    random: Math.random,
+    onRetry: options.onRetry ?? (() => {}),
+    onRunning: options.onRunning ?? (() => {}),
+  });
+  const done = runtime.run();
+  done.catch(() => {}); // the caller has `done`; a late listener is no unhandled rejection
+  return {
+    settings,
+    get status() {
+      return runtime.status;
+    },
+    done,
+    async stop() {
+      await runtime.stop();
+      await done.catch(() => {}); // reported through `done`
+    },
+  };
+}
+
+/**
+ * Removes everything that a pipeline has made except its publication: slot, checkpoint, progress
+ * and result tables. The next start begins from nothing.
+ */
+export async function reset(
+  definition: PipelineDefinition,
+  env: Environment = (name) => process.env[name],
+): Promise<void> {
+  const { source, openSink, openStore } = open(definition, resolveSettings(definition, env), false);
+  await source.reset();
+  const store = openStore();
+  const sink = openSink();
+  try {
+    await store.open();
+    await store.reset();
+    await sink.open();
+    await sink.reset(nodesOf(definition.plan, "view").map((view) => view.table));
+  } finally {
+    await Promise.all([store.close(), sink.close()]);
+  }
+}
+
+function open(definition: PipelineDefinition, settings: Settings, mayAdoptSlot: boolean) {
+  const { name, plan } = definition;
+  const applicationName = `tidemark ${name}`;
+  const source = new SlotSource({
+    ...settings.source,
+    tables: tablesOf(plan),
+    mayAdoptSlot,
+    watchIntervalMs: WATCH_INTERVAL_MS,
+    decoder: PGOUTPUT,
+  });
+  const results = sqlConnect({
+    url: settings.resultsUrl,
+    role: "results",
+    applicationName: `${applicationName} results`,
+  });
+  const checkpoints = sqlConnect({
+    url: settings.checkpointUrl,
+    role: "checkpoint",
+    applicationName: `${applicationName} checkpoint`,
+  });
+  return {
+    source,
+    openSink: () => new PostgresSink(results, name),
+    openStore: () => new PostgresCheckpointStore(checkpoints, name),
+  };
+}

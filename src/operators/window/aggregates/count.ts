@@ -1,0 +1,43 @@
+import type { ResultValue } from "../../../core/output.js";
+import type { Rows } from "../../../core/rows.js";
+import type { BlockReader, BlockWriter } from "../../../state/block.js";
+import { type Aggregate, grown } from "./aggregate.js";
+
+/** `count(*)` when the column is -1, otherwise `count(column)`: rows where it is not NULL. */
+export class Count implements Aggregate {
+  readonly sqlType = "bigint";
+  readonly bytesPerSlot = 8;
+  #counts: Float64Array = new Float64Array(0);
+
+  grow(capacity: number): void {
+    this.#counts = grown(this.#counts, new Float64Array(capacity));
+  }
+
+  clear(slot: number): void {
+    this.#counts[slot] = 0;
+  }
+
+  add(rows: Rows, slots: Int32Array, column: number): void {
+    const counts = this.#counts;
+    const { cells, after } = rows.batch;
+    for (let k = 0; k < rows.count; k++) {
+      if (column >= 0) {
+        const image = after[rows.indices[k] as number] as number;
+        if ((cells[image + 2 * column] as number) < 0) continue;
+      }
+      (counts[slots[k] as number] as number)++;
+    }
+  }
+
+  result(slot: number): ResultValue {
+    return this.#counts[slot] as number;
+  }
+
+  save(slot: number, out: BlockWriter): void {
+    out.integer(this.#counts[slot] as number);
+  }
+
+  load(slot: number, from: BlockReader): void {
+    this.#counts[slot] = from.integer();
+  }
+}

@@ -1,0 +1,75 @@
+import type { CellCodec } from "../../../core/cell-codec.js";
+import type { ResultValue } from "../../../core/output.js";
+import type { Rows } from "../../../core/rows.js";
+import type { BlockReader, BlockWriter } from "../../../state/block.js";
+import { type Aggregate, grown } from "./aggregate.js";
+
+/**
+ * `sum` and `avg` of real and double precision: plain addition in commit order, which is what
+ * PostgreSQL does in the order it scans. `sum(real)` adds in single precision there, so here too.
+ */
+export class FloatSum implements Aggregate {
+  readonly sqlType: string;
+  readonly bytesPerSlot = 16;
+  readonly #isAverage: boolean;
+  readonly #codec: CellCodec;
+  readonly #isReal: boolean;
+  readonly #isSingle: boolean;
+  #sums: Float64Array = new Float64Array(0);
+  #counts: Float64Array = new Float64Array(0);
+
+  constructor(codec: CellCodec, isAverage: boolean) {
+    this.#codec = codec;
+    this.#isAverage = isAverage;
+    this.#isReal = codec.typeName === "real";
+    this.#isSingle = this.#isReal && !isAverage;
+    this.sqlType = this.#isSingle ? "real" : "double precision";
+  }
+
+  grow(capacity: number): void {
+    this.#sums = grown(this.#sums, new Float64Array(capacity));
+    this.#counts = grown(this.#counts, new Float64Array(capacity));
+  }
+
+  clear(slot: number): void {
+    this.#sums[slot] = 0;
+    this.#counts[slot] = 0;
+  }
+
+  add(rows: Rows, slots: Int32Array, column: number): void {
+    const { batch, indices, count } = rows;
+    for (let k = 0; k < count; k++) {
+      const i = indices[k] as number;
+      const cell = (batch.after[i] as number) + 2 * column;
+      const start = batch.cells[cell] as number;
+      if (start < 0) continue;
+      const bytes = batch.bytes[i] as Uint8Array;
+      const decoded = this.#codec.decode(bytes, start, batch.cells[cell + 1] as number) as number;
+      // The text of a real is its shortest; what PostgreSQL adds is the single behind it.
+      const value = this.#isReal ? Math.fround(decoded) : decoded;
+      const slot = slots[k] as number;
+      // sum() begins with its first value, which may be -0; avg() begins with 0 (float.c).
+      const isStart = this.#counts[slot] === 0 && !this.#isAverage;
+      const sum = isStart ? value : (this.#sums[slot] as number) + value;
+      this.#sums[slot] = this.#isSingle ? Math.fround(sum) : sum;
+      (this.#counts[slot] as number)++;
+    }
+  }
+
+  result(slot: number): ResultValue {
+    const count = this.#counts[slot] as number;
+    if (count === 0) return null;
+    const sum = this.#sums[slot] as number;
+    return this.#isAverage ? sum / count : sum;
+  }
+
+  save(slot: number, out: BlockWriter): void {
+    out.integer(this.#counts[slot] as number);
+    out.double(this.#sums[slot] as number);
+  }
+
+  load(slot: number, from: BlockReader): void {
+    this.#counts[slot] = from.integer();
+    this.#sums[slot] = from.double();
+  }
+}

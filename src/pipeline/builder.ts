@@ -1,0 +1,327 @@
+import { type Duration, parseDuration } from "../core/duration.js";
+import { TidemarkError } from "../core/errors.js";
+import type { Numeric } from "../core/numeric.js";
+import type { Row } from "../core/row.js";
+import { joinTableName, splitTableName } from "../core/sql.js";
+import type { Timestamp } from "../core/timestamp.js";
+import type { AggregatePlan, Plan, PlanNode, WindowNode } from "./plan.js";
+import {
+  checkPostgres,
+  checkRunOptions,
+  type PostgresOptions,
+  type PostgresSpec,
+  type RunOptions,
+  type SlotSpec,
+} from "./specs.js";
+
+/** Tables by qualified name, as `tidemark types` writes them: name → type of a row. */
+export type Tables = object;
+
+type ColumnOf<R> = Extract<keyof R, string>;
+type ColumnsOf<R, T> = {
+  [C in ColumnOf<R>]: NonNullable<R[C]> extends T ? C : never;
+}[ColumnOf<R>];
+type TimeColumn<R> = ColumnsOf<R, Timestamp>;
+
+/** A result to be computed per group; `C` names the column it reads. */
+export interface AggregateSpec<
+  F extends AggregatePlan["fn"] = AggregatePlan["fn"],
+  C extends string = string,
+> {
+  readonly fn: F;
+  readonly column: C | null;
+}
+
+/** `count(*)`, or with a column `count(column)`: rows where it is not NULL. */
+export function count<C extends string = never>(column?: C): AggregateSpec<"count", C> {
+  return { fn: "count", column: column ?? null };
+}
+
+/** Exact for integers and numeric; NULLs do not count; NULL when there is nothing to add. */
+export function sum<C extends string>(column: C): AggregateSpec<"sum", C> {
+  return { fn: "sum", column };
+}
+
+/** The mean with PostgreSQL's digits and scale. */
+export function avg<C extends string>(column: C): AggregateSpec<"avg", C> {
+  return { fn: "avg", column };
+}
+
+/** The least value of a number or timestamp column. */
+export function min<C extends string>(column: C): AggregateSpec<"min", C> {
+  return { fn: "min", column };
+}
+
+/** The greatest value of a number or timestamp column. */
+export function max<C extends string>(column: C): AggregateSpec<"max", C> {
+  return { fn: "max", column };
+}
+
+/** A kind of window. */
+export interface WindowSpec {
+  readonly kind: "tumbling";
+  readonly sizeMs: number;
+  readonly offsetMs: number;
+  readonly column: string;
+}
+
+/**
+ * Windows of one size that follow each other: `tumbling("1 minute", "minute")` is
+ * `date_trunc('minute', …)` in a result column `minute`. `offset` shifts their start from the Unix
+ * epoch, in UTC.
+ */
+export function tumbling(
+  size: Duration,
+  column = "window_start",
+  options: { readonly offset?: Duration } = {},
+): WindowSpec {
+  const sizeMs = parseDuration(size, "tumbling(size)");
+  if (sizeMs < 1 || !Number.isInteger(sizeMs)) {
+    throw new TidemarkError("PLAN_INVALID", "tumbling(size) takes whole milliseconds, at least 1.");
+  }
+  const offsetMs = parseDuration(options.offset ?? 0, "tumbling(offset)");
+  return { kind: "tumbling", sizeMs, offsetMs: offsetMs % sizeMs, column };
+}
+
+/** A table that is kept equal to what it is fed from. */
+export interface ViewSpec {
+  readonly kind: "view";
+  readonly table: string;
+  readonly retainMs: number | null;
+}
+
+/** Options of {@link postgres.view}. */
+export interface ViewOptions {
+  /** Remove a window's row this long after the window's end. Default: keep all. */
+  readonly retain?: Duration;
+}
+
+interface PostgresFunction {
+  (options?: PostgresOptions): PostgresSpec;
+  view(table: string, options?: ViewOptions): ViewSpec;
+}
+
+/** A PostgreSQL database, and with `.view` a table in the results database. */
+export const postgres: PostgresFunction = Object.assign(
+  (options: PostgresOptions = {}) => checkPostgres(options),
+  {
+    view(table: string, options: ViewOptions = {}): ViewSpec {
+      const { retain } = options;
+      return {
+        kind: "view",
+        table: qualify(table),
+        retainMs: retain === undefined ? null : parseDuration(retain, "view({ retain })"),
+      } as const;
+    },
+  },
+);
+
+/** How a table's changes are to be read. */
+export interface FromOptions<R> {
+  /** Column that says when a row happened. Default: the commit's time. */
+  readonly eventTime?: TimeColumn<R>;
+  /** How much older than the newest row one may be, for the watermark. Default: 0. */
+  readonly outOfOrder?: Duration;
+  /** The table is only inserted into; any other change stops the pipeline with APPEND_ONLY. */
+  readonly appendOnly: true;
+}
+
+/** Rows of a table on their way. */
+export interface Stream<R> {
+  /**
+   * Rows for which the function is true. A row's columns decode when read; the row is valid
+   * during the call.
+   */
+  filter(predicate: (row: Readonly<R>) => boolean): Stream<R>;
+  /** Groups by columns; without any, all rows form one group. */
+  groupBy<K extends ColumnOf<R>>(...columns: K[]): Grouped<R>;
+}
+
+export interface Grouped<R> {
+  window(window: WindowSpec): Windowed<R>;
+}
+
+export interface Windowed<R> {
+  /** Result columns by name, in this order. */
+  aggregate(aggregates: Readonly<Record<string, AggregateFor<R>>>): Aggregated;
+}
+
+type AggregateFor<R> =
+  | AggregateSpec<"count", ColumnOf<R>>
+  | AggregateSpec<"sum" | "avg", ColumnsOf<R, number | bigint | Numeric>>
+  | AggregateSpec<"min" | "max", ColumnsOf<R, number | bigint | Numeric | Timestamp>>;
+
+export interface Aggregated {
+  into(view: ViewSpec): void;
+}
+
+/** Begins at a table, `schema.table`. */
+export type From<Db extends Tables> = <T extends ColumnOf<Db>>(
+  table: T,
+  options: FromOptions<Db[T]>,
+) => Stream<Db[T]>;
+
+/** Where a pipeline reads and writes, and how it runs. */
+export interface PipelineOptions extends RunOptions {
+  readonly source: SlotSpec;
+  /** Where results go. Default: the source database. */
+  readonly results?: PostgresSpec;
+  /** Where checkpoints go. Default: the results database. */
+  readonly checkpoint?: PostgresSpec;
+}
+
+/** A pipeline as written: its plan and its options, not yet completed with defaults. */
+export interface PipelineDefinition {
+  readonly name: string;
+  readonly plan: Plan;
+  readonly source: SlotSpec;
+  readonly results: PostgresSpec;
+  readonly checkpoint: PostgresSpec;
+  readonly run: RunOptions;
+}
+
+/**
+ * Defines a pipeline. Nothing runs yet: the result is a value, for `defineConfig` or `run`. The
+ * name is part of where state is kept; changing it starts anew.
+ */
+export function pipeline<Db extends Tables>(
+  name: string,
+  options: PipelineOptions,
+  build: (from: From<Db>) => void,
+): PipelineDefinition {
+  if (!/^[a-z][a-z0-9_]{0,47}$/.test(name)) {
+    throw new TidemarkError(
+      "CONFIG_INVALID",
+      `pipeline(name): "${name}" is no name; it takes a lower-case letter, then up to 47 letters, digits or underscores.`,
+    );
+  }
+  const { source, results, checkpoint, ...run } = options;
+  if (source?.kind !== "slot") {
+    throw new TidemarkError("CONFIG_INVALID", "pipeline(): option source takes slot({ ... }).");
+  }
+  const nodes: PlanNode[] = [];
+  build(fromTable(nodes) as From<Db>);
+  checkNodes(nodes);
+  return Object.freeze({
+    name,
+    plan: Object.freeze({ pipeline: name, nodes: Object.freeze(nodes) }),
+    source,
+    results: results ?? postgres({}),
+    checkpoint: checkpoint ?? postgres({}),
+    run: checkRunOptions(run),
+  });
+}
+
+/** `events` is `public.events`. */
+function qualify(table: string): string {
+  const { schema, name } = splitTableName(table);
+  return joinTableName(schema, name);
+}
+
+function fromTable(nodes: PlanNode[]) {
+  return (table: string, options: FromOptions<Record<string, Timestamp>>): Stream<Row> => {
+    if (options?.appendOnly !== true) {
+      throw new TidemarkError(
+        "PLAN_INVALID",
+        `from("${table}"): tables whose rows are updated or deleted are not supported yet; say appendOnly: true if this one is only inserted into.`,
+      );
+    }
+    const qualified = qualify(table);
+    const outOfOrderMs = parseDuration(options.outOfOrder ?? 0, `from("${table}", { outOfOrder })`);
+    const node: PlanNode = {
+      op: "source",
+      id: uniqueId(nodes, `from ${qualified}`),
+      table: qualified,
+      eventTime: options.eventTime ?? null,
+      outOfOrderMs,
+      appendOnly: true,
+    };
+    nodes.push(node);
+    return streamOf(nodes, node.id);
+  };
+}
+
+function streamOf(nodes: PlanNode[], input: string): Stream<Row> {
+  return {
+    filter(predicate) {
+      const id = uniqueId(nodes, `${input} filter`);
+      nodes.push({ op: "filter", id, input, predicate: predicate as (row: Row) => boolean });
+      return streamOf(nodes, id);
+    },
+    groupBy: (...keys) => ({
+      window: (window) => ({
+        aggregate: (aggregates) => ({
+          into: (view) => addView(nodes, { input, keys, window, view, aggregates }),
+        }),
+      }),
+    }),
+  };
+}
+
+interface ViewParts {
+  readonly input: string;
+  readonly keys: readonly string[];
+  readonly window: WindowSpec;
+  readonly view: ViewSpec;
+  readonly aggregates: Readonly<Record<string, AggregateSpec>>;
+}
+
+function addView(nodes: PlanNode[], parts: ViewParts): void {
+  const { input, keys, window, view } = parts;
+  const node: WindowNode = {
+    op: "window",
+    id: `window ${view.table}`,
+    input,
+    keys,
+    sizeMs: window.sizeMs,
+    offsetMs: window.offsetMs,
+    timeColumn: window.column,
+    aggregates: Object.entries(parts.aggregates).map(([name, { fn, column }]) => ({
+      name,
+      fn,
+      column,
+    })),
+  };
+  const { table, retainMs } = view;
+  nodes.push(node, { op: "view", id: `view ${table}`, input: node.id, table, retainMs });
+}
+
+function uniqueId(nodes: readonly PlanNode[], id: string): string {
+  let unique = id;
+  for (let n = 2; nodes.some((node) => node.id === unique); n++) unique = `${id} ${n}`;
+  return unique;
+}
+
+/** Refuses plans that name a thing twice or do nothing. */
+function checkNodes(nodes: readonly PlanNode[]): void {
+  const invalid = (message: string) => new TidemarkError("PLAN_INVALID", message);
+  const ids = new Set<string>();
+  for (const node of nodes) {
+    if (ids.has(node.id)) {
+      throw invalid(`Two outputs write ${node.id.replace(/^\w+ /, "")}: give each its own table.`);
+    }
+    ids.add(node.id);
+    if (node.op !== "window") continue;
+    const names = [...node.keys, node.timeColumn, ...node.aggregates.map((a) => a.name)];
+    const twice = names.find((name, i) => names.indexOf(name) !== i);
+    if (twice !== undefined) {
+      throw invalid(
+        `${node.id}: two columns are called "${twice}"; rename the aggregate or window.`,
+      );
+    }
+    if (node.aggregates.length === 0) throw invalid(`${node.id} computes nothing: add count().`);
+  }
+  if (!nodes.some((node) => node.op === "view")) {
+    throw invalid("The pipeline has no output: end a stream with .into(postgres.view(...)).");
+  }
+}
+
+/** What a configuration file exports. */
+export interface TidemarkConfig {
+  readonly pipeline: PipelineDefinition;
+}
+
+/** Marks the default export of a configuration file. */
+export function defineConfig(definition: PipelineDefinition): TidemarkConfig {
+  return Object.freeze({ pipeline: definition });
+}

@@ -1,0 +1,142 @@
+import type { CatalogColumn, CatalogTable } from "../core/catalog.js";
+import { TidemarkError } from "../core/errors.js";
+import type { Operator, OutputOperator } from "../core/operator.js";
+import type { OutputColumn, OutputShape } from "../core/output.js";
+import { FilterOperator } from "../operators/filter-operator.js";
+import { SourceOperator } from "../operators/source-operator.js";
+import { createAggregate } from "../operators/window/aggregates/create.js";
+import { type BoundAggregate, WindowOperator } from "../operators/window/window-operator.js";
+import { nodesOf, type Plan, type SourceNode, type WindowNode } from "./plan.js";
+
+/** A plan with its types checked, as operators that are wired up. */
+export interface CompiledPlan {
+  readonly sources: readonly SourceOperator[];
+  readonly outputs: readonly OutputOperator[];
+  readonly shapes: readonly OutputShape[];
+}
+
+/**
+ * Checks a plan against the catalogue and makes its operators. Throws PLAN_INVALID for a column
+ * that does not exist or a type that cannot do what is asked, naming the step.
+ */
+export function compilePlan(plan: Plan, tables: readonly CatalogTable[]): CompiledPlan {
+  const windows = nodesOf(plan, "window").map((node) => {
+    const source = sourceOf(plan, node.input);
+    const table = tables.find((t) => t.qualifiedName === source.table);
+    if (table === undefined) throw invalid(`${source.id}: the table is not described`);
+    return { node, source, operator: compileWindow(plan, node, source, table) };
+  });
+  const operatorsInto = (input: string): Operator[] => [
+    ...windows.filter((w) => w.node.input === input).map((w) => w.operator.window),
+    ...nodesOf(plan, "filter")
+      .filter((filter) => filter.input === input)
+      .map((filter) => new FilterOperator(filter.id, filter.predicate, operatorsInto(filter.id))),
+  ];
+  const sources = nodesOf(plan, "source").map((node) => {
+    const used = windows.filter((w) => w.source === node).flatMap((w) => columnsUsed(w.node));
+    return new SourceOperator({
+      id: node.id,
+      table: node.table,
+      eventTimeColumn: node.eventTime,
+      outOfOrderMs: node.outOfOrderMs,
+      columns: [...new Set(node.eventTime === null ? used : [node.eventTime, ...used])],
+      next: operatorsInto(node.id),
+    });
+  });
+  return {
+    sources,
+    outputs: windows.map((w) => w.operator.window),
+    shapes: windows.map((w) => w.operator.shape),
+  };
+}
+
+/** The step whose rows reach step `id`. */
+export function sourceOf(plan: Plan, id: string): SourceNode {
+  const node = plan.nodes.find((n) => n.id === id);
+  if (node?.op === "source") return node;
+  if (node === undefined || !("input" in node)) throw invalid(`${id}: there is no such step`);
+  return sourceOf(plan, node.input);
+}
+
+/** Columns of its input that a window names. */
+export function columnsUsed(node: WindowNode): string[] {
+  return [...node.keys, ...node.aggregates.flatMap(({ column }) => column ?? [])];
+}
+
+function compileWindow(
+  plan: Plan,
+  node: WindowNode,
+  source: SourceNode,
+  table: CatalogTable,
+): { window: WindowOperator; shape: OutputShape } {
+  const view = nodesOf(plan, "view").find((v) => v.input === node.id);
+  if (view === undefined) throw invalid(`${node.id}: nothing takes its result`);
+  const groups = node.keys.map((key): OutputColumn => {
+    const column = columnOf(table, key, node.id);
+    if (!column.codec.hasCanonicalBytes) throw notGroupable(node.id, column);
+    return { name: key, sqlType: column.typeName, role: "group" };
+  });
+  const time = eventTimeType(table, source);
+  const aggregates = node.aggregates.map(({ fn, column }): BoundAggregate => {
+    const from = column === null ? null : columnOf(table, column, node.id);
+    return { aggregate: createAggregate(fn, from), column };
+  });
+  const values = aggregates.map(
+    ({ aggregate }, i): OutputColumn => ({
+      name: node.aggregates[i]?.name ?? "",
+      sqlType: aggregate.sqlType,
+      role: "value",
+    }),
+  );
+  const shape: OutputShape = {
+    name: view.table,
+    columns: [...groups, { name: node.timeColumn, sqlType: time, role: "time" }, ...values],
+  };
+  const window = new WindowOperator({
+    id: node.id,
+    input: node.input,
+    shape,
+    keys: node.keys,
+    sizeMs: node.sizeMs,
+    offsetMs: node.offsetMs,
+    isLocalTime: time === LOCAL,
+    aggregates,
+    retainMs: view.retainMs,
+  });
+  return { window, shape };
+}
+
+const ZONED = "timestamp with time zone";
+const LOCAL = "timestamp without time zone";
+
+/** The type of the window column: that of the event time. */
+function eventTimeType(table: CatalogTable, source: SourceNode): string {
+  if (source.eventTime === null) return ZONED;
+  const column = columnOf(table, source.eventTime, source.id);
+  if (column.codec.readEpochMs === undefined) {
+    throw invalid(
+      `${source.id}: event time "${column.name}" has type ${column.typeName}; it takes a ` +
+        "timestamp, or leave eventTime out to use the commit's time",
+    );
+  }
+  return column.codec.typeName === ZONED ? ZONED : LOCAL;
+}
+
+function columnOf(table: CatalogTable, name: string, step: string): CatalogColumn {
+  const column = table.columns.find((c) => c.name === name);
+  if (column !== undefined) return column;
+  const names = table.columns.map((c) => c.name).join(", ");
+  throw invalid(`${step}: ${table.qualifiedName} has no column "${name}"; it has ${names}`);
+}
+
+function notGroupable(step: string, column: CatalogColumn): TidemarkError {
+  return invalid(
+    `${step}: grouping by "${column.name}" is not supported, because values of type ` +
+      `${column.typeName} can be equal and print differently; group by text, integers, ` +
+      "booleans, uuid, dates or timestamps",
+  );
+}
+
+function invalid(message: string): TidemarkError {
+  return new TidemarkError("PLAN_INVALID", `${message}.`);
+}

@@ -1,0 +1,30 @@
+import { formatDuration } from "../core/duration.js";
+import type { Plan, PlanNode } from "./plan.js";
+
+/** The plan as lines of text, a step a line, in the words of docs/concepts.md. */
+export function describePlan(plan: Plan): string {
+  const lines = plan.nodes.map((node) => `  ${node.id}: ${describeNode(node)}`);
+  return [`pipeline ${plan.pipeline}`, ...lines].join("\n");
+}
+
+function describeNode(node: PlanNode): string {
+  switch (node.op) {
+    case "source": {
+      const time = node.eventTime === null ? "commit time" : `event time ${node.eventTime}`;
+      const bound = formatDuration(node.outOfOrderMs);
+      return `changes of ${node.table}, append-only, ${time}, out of order by up to ${bound}`;
+    }
+    case "filter":
+      return `of ${node.input}: rows that pass a function`;
+    case "window": {
+      const by = node.keys.length === 0 ? "" : ` by ${node.keys.join(", ")}`;
+      const aggregates = node.aggregates.map((a) => `${a.name} = ${a.fn}(${a.column ?? "*"})`);
+      const size = formatDuration(node.sizeMs);
+      return `of ${node.input}: windows of ${size}${by}: ${aggregates.join(", ")}`;
+    }
+    case "view": {
+      const retain = node.retainMs === null ? "kept" : `kept for ${formatDuration(node.retainMs)}`;
+      return `of ${node.input}: table ${node.table}, windows ${retain}`;
+    }
+  }
+}

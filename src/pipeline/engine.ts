@@ -1,0 +1,186 @@
+import { assert } from "../core/assert.js";
+import type { Batch, TransactionSlice } from "../core/batch.js";
+import { TidemarkError } from "../core/errors.js";
+import type { Lsn } from "../core/lsn.js";
+import type { OutputOperator, StateBlock } from "../core/operator.js";
+import type { OutputBatch } from "../core/output.js";
+import type { SourceOperator } from "../operators/source-operator.js";
+
+/** What has gone through the engine. */
+export interface EngineCounters {
+  transactions: number;
+  changes: number;
+  /** Transactions the server sent again and that were left out. */
+  duplicates: number;
+}
+
+/** Where an engine begins. */
+export interface EngineStart {
+  /** The checkpoint's position. */
+  readonly cursor: Lsn;
+  /** The sink's position: transactions up to here only rebuild state. */
+  readonly replayUntil: Lsn;
+  /** Server clock of the idle advance recorded at `replayUntil`, or null. */
+  readonly idleMs: number | null;
+  /** Called between transactions, when that idle advance was repeated and nothing came after. */
+  readonly onReplayed?: () => void;
+}
+
+/**
+ * Runs transactions through the operators and knows where it stands. Synchronous; awaits nothing.
+ *
+ * `cursor` is the commit end LSN of the last whole transaction (or an idle position). A transaction
+ * whose commit record begins before the cursor was processed already: the server may send it again
+ * after a crash of its own. One that begins exactly at the cursor is new (two commit records can
+ * touch), which is why ends are compared with beginnings and never anything inside a transaction.
+ */
+export class Engine {
+  readonly counters: EngineCounters = { transactions: 0, changes: 0, duplicates: 0 };
+  readonly #sources: readonly SourceOperator[];
+  readonly #outputs: readonly OutputOperator[];
+  #cursor: Lsn;
+  /** Results up to here are in the sink already. */
+  readonly #replayUntil: Lsn;
+  readonly #idleMs: number | null;
+  readonly #onReplayed: () => void;
+  #resent: readonly OutputOperator[] = [];
+  #isSkipping = false;
+  #isInTransaction = false;
+  #lastCommitMs: number | null = null;
+
+  constructor(
+    sources: readonly SourceOperator[],
+    outputs: readonly OutputOperator[],
+    start: EngineStart,
+  ) {
+    this.#sources = sources;
+    this.#outputs = outputs;
+    this.#cursor = start.cursor;
+    this.#replayUntil = start.replayUntil;
+    this.#idleMs = start.idleMs;
+    this.#onReplayed = start.onReplayed ?? (() => {});
+  }
+
+  get cursor(): Lsn {
+    return this.#cursor;
+  }
+
+  /** Whether a transaction is half-way through, so that nothing may be collected. */
+  get isInTransaction(): boolean {
+    return this.#isInTransaction;
+  }
+
+  /** Whether results are still being rebuilt that the sink has. */
+  get isReplaying(): boolean {
+    return this.#cursor < this.#replayUntil;
+  }
+
+  /** Commit time of the last transaction, milliseconds since the Unix epoch. */
+  get lastCommitMs(): number | null {
+    return this.#lastCommitMs;
+  }
+
+  /** The least watermark of the sources; null before the first. */
+  get watermarkMs(): number | null {
+    const least = Math.min(...this.#sources.map((source) => source.watermarkMs));
+    return Number.isFinite(least) ? least : null;
+  }
+
+  get stateBytes(): number {
+    return this.#outputs.reduce((bytes, output) => bytes + output.stateBytes, 0);
+  }
+
+  /** Loads the blocks of a checkpoint. */
+  restore(blocks: readonly StateBlock[]): void {
+    const known = new Set([...this.#outputs, ...this.#sources].map((operator) => operator.id));
+    const stranger = blocks.find((block) => !known.has(block.operator));
+    if (stranger !== undefined) {
+      throw new TidemarkError(
+        "STATE_MISMATCH",
+        `The checkpoint holds state of "${stranger.operator}", which the pipeline no longer has. ` +
+          "Undo the change, rename the pipeline, or run with --reset.",
+      );
+    }
+    // Windows first: a source's restore tells them its watermark.
+    for (const operator of [...this.#outputs, ...this.#sources]) {
+      operator.restore(blocks.filter((block) => block.operator === operator.id));
+    }
+  }
+
+  /**
+   * Has the chosen outputs give all their rows at the next collection that may be, since their
+   * tables are empty. Returns whether there are any.
+   */
+  resend(isChosen: readonly boolean[]): boolean {
+    this.#resent = this.#outputs.filter((_, index) => isChosen[index] === true);
+    if (this.isReplaying) return this.#resent.length > 0; // known when the replay is over
+    let hasRows = false;
+    for (const output of this.#resent) hasRows = output.resend() || hasRows;
+    return hasRows;
+  }
+
+  /** Processes one slice of a batch. */
+  apply(batch: Batch, slice: TransactionSlice): void {
+    if (!this.#isInTransaction) {
+      if (this.isReplaying && slice.commitLsn >= this.#replayUntil) this.#finishReplay();
+      this.#isSkipping = slice.commitLsn < this.#cursor;
+      this.#isInTransaction = true;
+    }
+    if (!this.#isSkipping) {
+      for (const source of this.#sources) source.onSlice(batch, slice);
+      this.counters.changes += slice.to - slice.from;
+    }
+    if (slice.commitEndLsn !== null) this.#commit(slice, slice.commitEndLsn);
+  }
+
+  /** Moves on to a position the server named while nothing was open. */
+  advance(position: Lsn): void {
+    assert(!this.#isInTransaction, "an idle position is no place inside a transaction");
+    if (position > this.#cursor) this.#moveTo(position);
+  }
+
+  /** Lets the server's clock move the watermarks. Only together with a checkpoint. */
+  onIdle(serverMs: number): void {
+    for (const source of this.#sources) source.onIdle(serverMs);
+  }
+
+  /** The outputs' changes since the last call. Only between transactions, and not in a replay. */
+  collect(): OutputBatch[] {
+    assert(!this.#isInTransaction, "results are collected between transactions");
+    assert(!this.isReplaying, "results that the sink has are not collected again");
+    return this.#outputs.flatMap((output) => output.collect() ?? []);
+  }
+
+  /** State that changed since the last call. Follows a `collect`. */
+  saveDirty(): StateBlock[] {
+    assert(!this.#isInTransaction, "a checkpoint stands on a commit boundary");
+    return [...this.#outputs, ...this.#sources].flatMap((operator) => operator.saveDirty());
+  }
+
+  #commit(slice: TransactionSlice, end: Lsn): void {
+    this.#isInTransaction = false;
+    if (this.#isSkipping) {
+      this.counters.duplicates++;
+      return;
+    }
+    this.counters.transactions++;
+    this.#lastCommitMs = slice.commitMs;
+    for (const source of this.#sources) source.onCommit(slice.commitMs);
+    assert(end > this.#cursor, "transactions arrive in the order of their commits");
+    this.#moveTo(end);
+  }
+
+  #moveTo(position: Lsn): void {
+    if (this.isReplaying && position >= this.#replayUntil) this.#finishReplay();
+    if (position > this.#cursor) this.#cursor = position;
+  }
+
+  /** Everything that the sink has is in the state again; nothing newer is. */
+  #finishReplay(): void {
+    this.#cursor = this.#replayUntil;
+    if (this.#idleMs !== null) this.onIdle(this.#idleMs);
+    for (const output of this.#outputs) output.discard();
+    for (const output of this.#resent) output.resend();
+    if (this.#idleMs !== null) this.#onReplayed();
+  }
+}

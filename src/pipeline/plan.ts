@@ -1,0 +1,77 @@
+import type { Row } from "../core/row.js";
+
+/** An aggregate of a window, by name of its result column. */
+export interface AggregatePlan {
+  readonly name: string;
+  readonly fn: "count" | "sum" | "avg" | "min" | "max";
+  /** Null for `count(*)`. */
+  readonly column: string | null;
+}
+
+/** A table's changes. */
+export interface SourceNode {
+  readonly op: "source";
+  readonly id: string;
+  /** `schema.table`. */
+  readonly table: string;
+  /** Column with the event time; null takes the commit's time. */
+  readonly eventTime: string | null;
+  readonly outOfOrderMs: number;
+  readonly appendOnly: true;
+}
+
+/** Rows for which a function is true. */
+export interface FilterNode {
+  readonly op: "filter";
+  readonly id: string;
+  readonly input: string;
+  readonly predicate: (row: Row) => boolean;
+}
+
+/** Aggregates by key and tumbling window. */
+export interface WindowNode {
+  readonly op: "window";
+  readonly id: string;
+  readonly input: string;
+  readonly keys: readonly string[];
+  readonly sizeMs: number;
+  readonly offsetMs: number;
+  /** Result column that holds the window's start. */
+  readonly timeColumn: string;
+  readonly aggregates: readonly AggregatePlan[];
+}
+
+/** A table kept equal to its input: one row a key. */
+export interface ViewNode {
+  readonly op: "view";
+  readonly id: string;
+  readonly input: string;
+  /** `schema.table`. */
+  readonly table: string;
+  /** How long a window's row stays after the window's end; null keeps it. */
+  readonly retainMs: number | null;
+}
+
+export type PlanNode = SourceNode | FilterNode | WindowNode | ViewNode;
+
+/**
+ * What a pipeline computes, as a plain value: steps with stable names, each naming its input, in an
+ * order where inputs come first. User functions are the only leaves that do not print.
+ */
+export interface Plan {
+  readonly pipeline: string;
+  readonly nodes: readonly PlanNode[];
+}
+
+/** The nodes of one kind. */
+export function nodesOf<K extends PlanNode["op"]>(
+  plan: Plan,
+  op: K,
+): Extract<PlanNode, { op: K }>[] {
+  return plan.nodes.filter((node): node is Extract<PlanNode, { op: K }> => node.op === op);
+}
+
+/** The tables a plan reads, each once. */
+export function tablesOf(plan: Plan): string[] {
+  return [...new Set(nodesOf(plan, "source").map((node) => node.table))];
+}

@@ -1,0 +1,87 @@
+import type { CheckpointStore } from "../core/checkpoint-store.js";
+import type { Clock } from "../core/clock.js";
+import { TidemarkError } from "../core/errors.js";
+import type { Sink } from "../core/sink.js";
+import type { ChangeSource } from "../core/source.js";
+import type { Plan } from "./plan.js";
+import { retryDelayMs } from "./retry.js";
+import { Session } from "./session.js";
+import type { RunSettings } from "./settings.js";
+import type { RunStatus } from "./status.js";
+
+/** What a runtime is made of; the parts are handed in so that it names none of them. */
+export interface RuntimeParts {
+  readonly plan: Plan;
+  readonly settings: RunSettings;
+  readonly source: ChangeSource;
+  readonly openSink: () => Sink;
+  readonly openStore: () => CheckpointStore;
+  readonly clock: Clock;
+  /** 0 to 1, for the jitter of retries. */
+  readonly random: () => number;
+  /** Told about each failure that is tried again. */
+  readonly onRetry: (error: TidemarkError, delayMs: number) => void;
+  /** Told when a session has loaded its checkpoint and reads. */
+  readonly onRunning?: (status: RunStatus) => void;
+}
+
+/**
+ * Runs a pipeline until it is stopped or fails for good. A session goes from loading the checkpoint
+ * to a failure or the stop; after a failure that may pass, a new session starts from the checkpoint
+ * exactly as a new process would, so that there is one way to recover and it is always used.
+ */
+export class Runtime {
+  readonly #parts: RuntimeParts;
+  #session: Session | null = null;
+  #isStopping = false;
+  #wake: () => void = () => {};
+
+  constructor(parts: RuntimeParts) {
+    this.#parts = parts;
+  }
+
+  /** What the current session has done; null before the first one reads. */
+  get status(): RunStatus | null {
+    return this.#session?.status ?? null;
+  }
+
+  /**
+   * Resolves after `stop`. Rejects with the error that ended it: at once when the very first
+   * attempt fails, later only for errors that trying again does not mend.
+   */
+  async run(): Promise<void> {
+    const { settings, clock, random, onRetry } = this.#parts;
+    let hasRun = false;
+    for (let attempt = 0; !this.#isStopping; attempt++) {
+      const session = new Session(this.#parts);
+      this.#session = session;
+      try {
+        await session.run();
+      } catch (error) {
+        const isBenign = error instanceof TidemarkError && error.retry === "backoff";
+        if (this.#isStopping && isBenign) return;
+        hasRun ||= session.hasRun;
+        if (session.hasProgressed) attempt = 0;
+        const mayPass = error instanceof TidemarkError && error.retry === "backoff";
+        if (!mayPass || !hasRun) throw error;
+        const limits = { minMs: settings.retryMinMs, maxMs: settings.retryMaxMs };
+        const delayMs = retryDelayMs(attempt, limits, random);
+        onRetry(error, delayMs);
+        await new Promise<void>((resolve) => {
+          const cancel = clock.after(delayMs, resolve);
+          this.#wake = () => {
+            cancel();
+            resolve();
+          };
+        });
+      }
+    }
+  }
+
+  /** Finishes the transaction being received, saves, acknowledges and ends `run`. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    this.#wake();
+    await this.#session?.stop();
+  }
+}

@@ -1,0 +1,394 @@
+import { assert } from "../core/assert.js";
+import type { Batch } from "../core/batch.js";
+import type { CheckpointStore } from "../core/checkpoint-store.js";
+import { TidemarkError } from "../core/errors.js";
+import { formatLsn, type Lsn, ZERO_LSN } from "../core/lsn.js";
+import type { StateBlock } from "../core/operator.js";
+import type { Position } from "../core/position.js";
+import type { Sink, SinkCommit, SinkProgress } from "../core/sink.js";
+import type { ChangeStream } from "../core/source.js";
+import { compilePlan } from "./compile.js";
+import { Engine } from "./engine.js";
+import { decideFlush } from "./flush-policy.js";
+import { tablesOf } from "./plan.js";
+import type { RuntimeParts } from "./runtime.js";
+import type { RunStatus } from "./status.js";
+
+/** An idle position that a server shutting down waits for is saved at most this often. */
+const URGENT_INTERVAL_MS = 100;
+/** How long the end of a session waits for the write that is under way. */
+const WRITE_END_MS = 2_000;
+
+/**
+ * From loading the checkpoint to the end of the connection. The read path is synchronous: a read
+ * becomes a batch, the batch goes through the engine, done. Beside it at most one write is under
+ * way; while it is, the engine goes on with the next rows, and what changes meanwhile is collected
+ * for the write after. Reading stops (back-pressure) when more than `maxInFlightBytes` came in
+ * during one write.
+ *
+ * Order of a flush: results with their position (sink), then state (store), then the ack. Nothing
+ * is acknowledged that is not in the store. Results between two checkpoints need not survive a
+ * crash of the sink: what is lost there is computed again from the checkpoint, whose own results
+ * were durable before it was saved.
+ */
+export class Session {
+  readonly #parts: RuntimeParts;
+  readonly #sink: Sink;
+  readonly #store: CheckpointStore;
+  #stream: ChangeStream | null = null;
+  #engine: Engine | null = null;
+  #epoch = 0;
+  #systemId = "";
+  #timeline = 0;
+  #applied: Lsn = ZERO_LSN;
+  #checkpoint: Lsn = ZERO_LSN;
+  #writing: Promise<void> | null = null;
+  #isPaused = false;
+  #isStopping = false;
+  /** A stop has reached a boundary: what comes after it is left to the next start. */
+  #isHalted = false;
+  #isOver = false;
+  #hasNews = false;
+  /** Rows were processed since the last checkpoint. */
+  #hasUnsavedRows = false;
+  #hasProgressed = false;
+  #idle: { readonly serverMs: number; readonly isUrgent: boolean } | null = null;
+  #bytesAtFlush = 0;
+  #lastFlushMs = 0;
+  #lastWriteMs = 0;
+  #lastCheckpointMs = 0;
+  #cancelTimer: () => void = () => {};
+  #fail: (error: unknown) => void = () => {};
+  #onBoundary: () => void = () => {};
+
+  constructor(parts: RuntimeParts) {
+    this.#parts = parts;
+    this.#sink = parts.openSink();
+    this.#store = parts.openStore();
+  }
+
+  /** Whether the stream was opened and the checkpoint loaded. */
+  get hasRun(): boolean {
+    return this.#engine !== null;
+  }
+
+  /** Whether something became durable. */
+  get hasProgressed(): boolean {
+    return this.#hasProgressed;
+  }
+
+  get status(): RunStatus | null {
+    const engine = this.#engine;
+    if (engine === null) return null;
+    return {
+      ...engine.counters,
+      epoch: this.#epoch,
+      cursor: engine.cursor,
+      applied: this.#applied,
+      checkpoint: this.#checkpoint,
+      bytesReceived: this.#stream?.bytesReceived ?? 0,
+      stateBytes: engine.stateBytes,
+      watermarkMs: engine.watermarkMs,
+      lastCommitMs: engine.lastCommitMs,
+      isReplaying: engine.isReplaying,
+    };
+  }
+
+  /** Resolves after `stop`; rejects with what ended the session. */
+  async run(): Promise<void> {
+    const failed = new Promise<never>((_, reject) => {
+      this.#fail = reject;
+    });
+    failed.catch(() => {}); // also observed below
+    try {
+      const stream = await this.#open();
+      const engine = this.#engine;
+      assert(engine !== null, "an open session has an engine");
+      if (this.#isStopping) return;
+      stream.resume();
+      this.#considerFlush();
+      const status = this.status;
+      if (status !== null) this.#parts.onRunning?.(status);
+      await Promise.race([stream.closed, failed]);
+    } finally {
+      this.#isOver = true;
+      this.#cancelTimer();
+      await this.#stream?.close();
+      await this.#writingEnded();
+      await Promise.all([this.#sink.close(), this.#store.close()]);
+    }
+  }
+
+  /** A write that hangs is left alone after a while; whether it took effect, the next run reads. */
+  async #writingEnded(): Promise<void> {
+    if (this.#writing === null) return;
+    const writing = this.#writing;
+    await new Promise<void>((resolve) => {
+      const cancel = this.#parts.clock.after(WRITE_END_MS, resolve);
+      void writing.finally(() => {
+        cancel();
+        resolve();
+      });
+    });
+  }
+
+  /** Saves what is whole, acknowledges it and closes. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    const stream = this.#stream;
+    const engine = this.#engine;
+    if (stream !== null && engine !== null) await this.#drain(engine);
+    await stream?.close();
+  }
+
+  async #open(): Promise<ChangeStream> {
+    const { plan, source } = this.#parts;
+    const tables = await source.describe(tablesOf(plan));
+    const compiled = compilePlan(plan, tables);
+    // In this order: while another instance still runs, results are never behind a checkpoint that
+    // was read before them.
+    const header = await this.#store.open();
+    const progress = await this.#sink.open();
+    refuseOrphanedResults(progress, header?.position ?? null);
+    const created = await this.#sink.prepare(compiled.shapes);
+    // The stream comes before the claim: whoever cannot have the slot must not fence off the
+    // instance that has it.
+    const stream = await source.open({
+      readCheckpoint: () => this.#store.readHeader(),
+      results: progress?.position ?? null,
+      recordBirth: () => this.#store.recordBirth(),
+      handlers: {
+        onBatch: (batch) => this.#onBatch(batch),
+        onIdle: (walEnd, serverMs, isUrgent) => this.#onIdle(walEnd, serverMs, isUrgent),
+      },
+    });
+    this.#stream = stream;
+    // Read anew: the instance that had the slot has claimed after our first look.
+    const stands = await this.#store.readHeader();
+    const epoch = Math.max(progress?.epoch ?? 0, stands?.epoch ?? 0) + 1;
+    await this.#store.claim(epoch, stream.position);
+    const claimed = await this.#sink.claim(epoch, stream.position);
+    this.#epoch = epoch;
+    const saved = await this.#store.load();
+    this.#systemId = stream.position.systemId;
+    this.#timeline = stream.position.timeline;
+    this.#checkpoint = saved.position.lsn;
+    this.#applied = claimed.position.lsn;
+    const engine = new Engine(compiled.sources, compiled.outputs, {
+      cursor: saved.position.lsn,
+      replayUntil: this.#applied,
+      idleMs: claimed.idleMs,
+      onReplayed: () => this.#saveReplayed(),
+    });
+    engine.restore(saved.blocks);
+    this.#engine = engine;
+    this.#hasNews = engine.resend(compiled.shapes.map(({ name }) => created.includes(name)));
+    this.#lastCheckpointMs = this.#parts.clock.monotonic();
+    stream.report(this.#checkpoint, this.#applied);
+    return stream;
+  }
+
+  #onBatch(batch: Batch): void {
+    const engine = this.#engine;
+    if (engine === null) return;
+    const slices = batch.transactions;
+    const lastWhole = slices.findLastIndex((slice) => slice.commitEndLsn !== null);
+    slices.forEach((slice, index) => {
+      if (this.#isHalted) return;
+      engine.apply(batch, slice);
+      this.#hasUnsavedRows ||= slice.to > slice.from;
+      if (index !== lastWhole) return;
+      this.#hasNews = true;
+      this.#considerFlush();
+      this.#onBoundary();
+    });
+    this.#limit(engine);
+  }
+
+  #onIdle(walEnd: Lsn, serverMs: number, isUrgent: boolean): void {
+    const engine = this.#engine;
+    if (engine === null || engine.isInTransaction || this.#isHalted) return;
+    engine.advance(walEnd);
+    this.#idle = { serverMs, isUrgent };
+    this.#considerFlush();
+  }
+
+  #considerFlush(): void {
+    const engine = this.#engine;
+    if (engine === null || this.#isOver) return;
+    const { settings, clock } = this.#parts;
+    const nowMs = clock.monotonic();
+    const isUrgent = this.#isStopping || (this.#idle?.isUrgent ?? false);
+    const decision = decideFlush({
+      nowMs,
+      isCollectable: !engine.isInTransaction && !engine.isReplaying,
+      isWriting: this.#writing !== null,
+      hasNews: this.#hasNews,
+      isCheckpointBehind: engine.cursor > this.#checkpoint,
+      isUrgent: isUrgent && nowMs - this.#lastCheckpointMs >= URGENT_INTERVAL_MS,
+      bytesSinceFlush: (this.#stream?.bytesReceived ?? 0) - this.#bytesAtFlush,
+      lastFlushMs: this.#lastFlushMs,
+      lastWriteMs: this.#lastWriteMs,
+      lastCheckpointMs: this.#lastCheckpointMs,
+      flushIntervalMs: settings.flushIntervalMs,
+      checkpointIntervalMs: this.#hasUnsavedRows
+        ? settings.checkpointIntervalMs
+        : settings.idleCheckpointIntervalMs,
+    });
+    if (decision.flush) this.#flush(engine, decision.checkpoint, nowMs);
+    this.#cancelTimer();
+    if (decision.waitMs === null) return;
+    this.#cancelTimer = clock.after(decision.waitMs, () =>
+      this.#guard(() => this.#considerFlush()),
+    );
+  }
+
+  /** Collects synchronously what is to be written, then writes it in the background. */
+  #flush(engine: Engine, withCheckpoint: boolean, nowMs: number): void {
+    // Only together with a checkpoint, so that no replay has to repeat more than the last one.
+    const idleMs = withCheckpoint && !this.#hasUnsavedRows ? (this.#idle?.serverMs ?? null) : null;
+    if (idleMs !== null) engine.onIdle(idleMs);
+    const outputs = engine.collect();
+    const commit: SinkCommit = {
+      epoch: this.#epoch,
+      position: { systemId: this.#systemId, timeline: this.#timeline, lsn: engine.cursor },
+      watermarkMs: engine.watermarkMs,
+      idleMs,
+      outputs,
+      mustBeDurable: withCheckpoint,
+    };
+    const blocks = withCheckpoint ? engine.saveDirty() : null;
+    this.#hasNews = false;
+    this.#idle = null;
+    this.#lastFlushMs = nowMs;
+    this.#bytesAtFlush = this.#stream?.bytesReceived ?? 0;
+    if (withCheckpoint) {
+      this.#lastCheckpointMs = nowMs;
+      this.#hasUnsavedRows = false;
+    }
+    if (outputs.length === 0 && blocks === null) return;
+    this.#begin(this.#write(commit, blocks));
+  }
+
+  /**
+   * The next write of results makes the sink forget the idle advance that was just repeated, so the
+   * state that it left is saved before.
+   */
+  #saveReplayed(): void {
+    const engine = this.#engine;
+    assert(engine !== null && this.#writing === null, "nothing is written during a replay");
+    const position = { systemId: this.#systemId, timeline: this.#timeline, lsn: engine.cursor };
+    this.#begin(this.#save(position, engine.saveDirty()));
+  }
+
+  #begin(writing: Promise<void>): void {
+    this.#writing = writing.then(
+      () => this.#guard(() => this.#onWritten()),
+      (error: unknown) => this.#fail(error),
+    );
+  }
+
+  /** What throws in a timer or after a write ends the session like any other failure. */
+  #guard(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  async #write(commit: SinkCommit, blocks: readonly StateBlock[] | null): Promise<void> {
+    await this.#sink.write(commit);
+    this.#applied = commit.position.lsn;
+    if (blocks !== null) return this.#save(commit.position, blocks);
+    this.#hasProgressed = true;
+    this.#stream?.report(this.#checkpoint, this.#applied);
+  }
+
+  async #save(position: Position, blocks: readonly StateBlock[]): Promise<void> {
+    await this.#store.save({ epoch: this.#epoch, position, blocks });
+    assert(position.lsn >= this.#checkpoint, "a checkpoint never moves back");
+    this.#checkpoint = position.lsn;
+    this.#hasProgressed = true;
+    this.#stream?.report(this.#checkpoint, this.#applied);
+  }
+
+  #onWritten(): void {
+    this.#writing = null;
+    this.#lastWriteMs = this.#parts.clock.monotonic() - this.#lastFlushMs;
+    if (this.#isPaused && (!this.#isStopping || this.#engine?.isInTransaction)) {
+      this.#isPaused = false;
+      this.#stream?.resume();
+    }
+    this.#considerFlush();
+    this.#onBoundary();
+  }
+
+  /** Back-pressure and the cap on state. */
+  #limit(engine: Engine): void {
+    const { maxInFlightBytes, maxStateBytes } = this.#parts.settings;
+    const ahead = (this.#stream?.bytesReceived ?? 0) - this.#bytesAtFlush;
+    if (this.#writing !== null && !this.#isPaused && ahead > maxInFlightBytes) {
+      this.#isPaused = true;
+      this.#stream?.pause();
+    }
+    const bytes = engine.stateBytes;
+    if (bytes <= maxStateBytes) return;
+    throw new TidemarkError(
+      "STATE_LIMIT",
+      `The windows hold about ${Math.round(bytes / 2 ** 20)} MiB, more than maxStateBytes allows ` +
+        `(${Math.round(maxStateBytes / 2 ** 20)} MiB). Nothing was lost: set retain on the view, ` +
+        "or raise maxStateBytes.",
+    );
+  }
+
+  /** Waits until everything that is whole is durable, or the deadline. */
+  #drain(engine: Engine): Promise<void> {
+    const { clock, settings } = this.#parts;
+    return new Promise((resolve) => {
+      const cancel = clock.after(settings.stopDeadlineMs, resolve);
+      const end = (): void => {
+        cancel();
+        resolve();
+      };
+      this.#onBoundary = () => {
+        if (engine.isInTransaction && !engine.isReplaying) return;
+        this.#isHalted = true;
+        this.#stream?.pause();
+        if (this.#writing !== null) return;
+        if (!engine.isReplaying && engine.cursor > this.#checkpoint) {
+          this.#lastCheckpointMs = Number.NEGATIVE_INFINITY;
+          this.#considerFlush();
+          if (this.#writing !== null) return;
+        }
+        end();
+      };
+      this.#stream?.closed.then(end, end);
+      this.#onBoundary();
+    });
+  }
+}
+
+/** Results without the state they were computed from cannot be continued. */
+export function refuseOrphanedResults(
+  progress: SinkProgress | null,
+  checkpoint: Position | null,
+): void {
+  if (progress === null) return;
+  if (checkpoint === null || checkpoint.systemId !== progress.position.systemId) {
+    throw new TidemarkError(
+      "SLOT_WITHOUT_CHECKPOINT",
+      `The results stand at ${formatLsn(progress.position.lsn)}, but there is no checkpoint of ` +
+        "this pipeline that belongs to them. Check the checkpoint URL, or run with --reset to " +
+        "start from nothing.",
+    );
+  }
+  if (checkpoint.lsn > progress.position.lsn) {
+    throw new TidemarkError(
+      "DIVERGED",
+      `The checkpoint at ${formatLsn(checkpoint.lsn)} is ahead of the results at ` +
+        `${formatLsn(progress.position.lsn)}, as after a results database was restored from a ` +
+        "backup. Run with --reset to start from nothing.",
+    );
+  }
+}

@@ -1,0 +1,94 @@
+import { type Duration, parseDuration } from "../core/duration.js";
+import { TidemarkError } from "../core/errors.js";
+import type { PipelineDefinition } from "./builder.js";
+
+/** Everything a run needs, complete and checked: no option is looked up after this. */
+export interface Settings {
+  readonly pipeline: string;
+  readonly source: {
+    readonly url: string;
+    readonly slotName: string;
+    readonly publication: string;
+    readonly mayCreatePublication: boolean;
+    readonly walSenderTimeoutMs: number;
+    readonly slotWaitMs: number;
+  };
+  readonly resultsUrl: string;
+  readonly checkpointUrl: string;
+  readonly run: RunSettings;
+}
+
+/** How the loop runs. */
+export interface RunSettings {
+  readonly flushIntervalMs: number;
+  readonly checkpointIntervalMs: number;
+  readonly idleCheckpointIntervalMs: number;
+  readonly maxInFlightBytes: number;
+  readonly maxStateBytes: number;
+  /** Pauses between attempts after a failure that may pass: the first and the longest. */
+  readonly retryMinMs: number;
+  readonly retryMaxMs: number;
+  /** How long a stop waits for the transaction that is being received. */
+  readonly stopDeadlineMs: number;
+}
+
+/** Looks an environment variable up; undefined when it is not set. */
+export type Environment = (name: string) => string | undefined;
+
+/**
+ * Completes a definition: what the file says, otherwise the environment (TIDEMARK_…), otherwise
+ * the default. Throws CONFIG_INVALID naming option and variable.
+ */
+export function resolveSettings(
+  definition: PipelineDefinition,
+  environment: Environment,
+): Settings {
+  const { name, source, run } = definition;
+  const env: Environment = (variable) => environment(variable) || undefined; // "" is not set
+  const url = source.options.url ?? env("TIDEMARK_SOURCE_URL");
+  if (url === undefined || url === "") {
+    throw new TidemarkError(
+      "CONFIG_INVALID",
+      "No source: set slot({ url }) or TIDEMARK_SOURCE_URL, " +
+        'such as "postgresql://user@host/database".',
+    );
+  }
+  const resultsUrl = definition.results.options.url ?? env("TIDEMARK_RESULTS_URL") ?? url;
+  const ms = (value: Duration | undefined, variable: string, fallback: string): number =>
+    parseDuration(value ?? env(variable) ?? fallback, variable);
+  return deepFreeze({
+    pipeline: name,
+    source: {
+      url,
+      slotName: source.options.slot ?? env("TIDEMARK_SLOT") ?? `tidemark_${name}`,
+      publication: source.options.publication ?? env("TIDEMARK_PUBLICATION") ?? `tidemark_${name}`,
+      mayCreatePublication: source.options.createPublication ?? true,
+      walSenderTimeoutMs: ms(source.options.walSenderTimeout, "TIDEMARK_WAL_SENDER_TIMEOUT", "20s"),
+      slotWaitMs: ms(source.options.slotWait, "TIDEMARK_SLOT_WAIT", "30s"),
+    },
+    resultsUrl,
+    checkpointUrl:
+      definition.checkpoint.options.url ?? env("TIDEMARK_CHECKPOINT_URL") ?? resultsUrl,
+    run: {
+      flushIntervalMs: ms(run.flushInterval, "TIDEMARK_FLUSH_INTERVAL", "100ms"),
+      checkpointIntervalMs: ms(run.checkpointInterval, "TIDEMARK_CHECKPOINT_INTERVAL", "5s"),
+      idleCheckpointIntervalMs: ms(
+        run.idleCheckpointInterval,
+        "TIDEMARK_IDLE_CHECKPOINT_INTERVAL",
+        "10s",
+      ),
+      maxInFlightBytes: run.maxInFlightBytes ?? 64 * 2 ** 20,
+      maxStateBytes: run.maxStateBytes ?? 2 ** 30,
+      retryMinMs: ms(undefined, "TIDEMARK_RETRY_MIN", "500ms"),
+      retryMaxMs: ms(undefined, "TIDEMARK_RETRY_MAX", "30s"),
+      stopDeadlineMs: ms(undefined, "TIDEMARK_STOP_DEADLINE", "15s"),
+    },
+  });
+}
+
+function deepFreeze<T extends object>(value: T): T {
+  for (const part of Object.values(value)) {
+    if (typeof part === "object" && part !== null) deepFreeze(part);
+  }
+  return Object.freeze(value);
+}

@@ -1,0 +1,125 @@
+import { z } from "zod";
+import { type Duration, parseDuration } from "../core/duration.js";
+import { TidemarkError } from "../core/errors.js";
+
+// What users write as options. Everything is checked where it is written, so that a mistake names
+// the call it was made in. Defaults are in settings.ts, in one place.
+
+/** A logical replication slot on a publication. */
+export interface SlotOptions {
+  /** Connection URL. Default: TIDEMARK_SOURCE_URL. */
+  readonly url?: string | undefined;
+  /** Default: `tidemark_<pipeline>`. Created for the pipeline's tables if it does not exist. */
+  readonly publication?: string | undefined;
+  /** Default: `tidemark_<pipeline>`. Created if neither slot nor checkpoint exist. */
+  readonly slot?: string | undefined;
+  /** Default: true. */
+  readonly createPublication?: boolean | undefined;
+  /** wal_sender_timeout of our session. Default: 20s. */
+  readonly walSenderTimeout?: Duration | undefined;
+  /** How long to wait while another connection reads the slot. Default: 30s. */
+  readonly slotWait?: Duration | undefined;
+}
+
+/** A PostgreSQL database for results or checkpoints. */
+export interface PostgresOptions {
+  /** Connection URL. */
+  readonly url?: string | undefined;
+}
+
+/** How a pipeline runs. */
+export interface RunOptions {
+  /** Longest wait before results of a busy stream are written. Default: 100ms. */
+  readonly flushInterval?: Duration | undefined;
+  /** How often state is saved while rows come; bounds what a restart replays. Default: 5s. */
+  readonly checkpointInterval?: Duration | undefined;
+  /** How often the position is saved while no rows come. Default: 10s. */
+  readonly idleCheckpointInterval?: Duration | undefined;
+  /** Bytes read ahead while a write of results is under way. Default: 64 MiB. */
+  readonly maxInFlightBytes?: number | undefined;
+  /** Bytes of window state; beyond, the pipeline stops with STATE_LIMIT. Default: 1 GiB. */
+  readonly maxStateBytes?: number | undefined;
+}
+
+export interface SlotSpec {
+  readonly kind: "slot";
+  readonly options: SlotOptions;
+}
+
+export interface PostgresSpec {
+  readonly kind: "postgres";
+  readonly options: PostgresOptions;
+}
+
+const duration = z.union([z.string(), z.number()]);
+const url = z
+  .string()
+  .regex(/^postgres(ql)?:\/\//, 'a URL such as "postgresql://user@host:5432/database"');
+
+const SLOT_OPTIONS = z.strictObject({
+  url: url.optional(),
+  publication: z.string().min(1).max(63).optional(),
+  slot: z
+    .string()
+    .regex(/^[a-z0-9_]{1,63}$/, "1 to 63 lower-case letters, digits and underscores")
+    .optional(),
+  createPublication: z.boolean().optional(),
+  walSenderTimeout: duration.optional(),
+  slotWait: duration.optional(),
+});
+
+const POSTGRES_OPTIONS = z.strictObject({ url: url.optional() });
+
+const RUN_OPTIONS = z.strictObject({
+  flushInterval: duration.optional(),
+  checkpointInterval: duration.optional(),
+  idleCheckpointInterval: duration.optional(),
+  maxInFlightBytes: z.number().int().min(65_536).optional(),
+  maxStateBytes: z.number().int().min(1_048_576).optional(),
+});
+
+/** Reads from a replication slot, made if need be. */
+export function slot(options: SlotOptions = {}): SlotSpec {
+  const checked = check("slot", SLOT_OPTIONS, options);
+  for (const name of ["walSenderTimeout", "slotWait"] as const) {
+    const value = checked[name];
+    if (value !== undefined) parseDuration(value, `slot({ ${name} })`);
+  }
+  return Object.freeze({ kind: "slot", options: checked });
+}
+
+/** Options of a database. */
+export function checkPostgres(options: PostgresOptions): PostgresSpec {
+  return Object.freeze({ kind: "postgres", options: check("postgres", POSTGRES_OPTIONS, options) });
+}
+
+/** Checks the options of a run. */
+export function checkRunOptions(options: RunOptions): RunOptions {
+  const checked = check("pipeline", RUN_OPTIONS, options);
+  for (const name of ["flushInterval", "checkpointInterval", "idleCheckpointInterval"] as const) {
+    const value = checked[name];
+    if (value !== undefined) parseDuration(value, name);
+  }
+  return checked;
+}
+
+/** Validates options of `call`, or throws CONFIG_INVALID with the option's name and the fix. */
+export function check<T>(call: string, schema: z.ZodType<T>, options: unknown): T {
+  const result = schema.safeParse(options);
+  if (result.success) return Object.freeze(result.data);
+  const [issue] = result.error.issues;
+  const path = issue?.path.join(".") ?? "";
+  throw new TidemarkError("CONFIG_INVALID", `${call}(): ${explain(issue, path, schema)}`, {
+    detail: { call, option: path },
+  });
+}
+
+function explain(issue: z.core.$ZodIssue | undefined, path: string, schema: unknown): string {
+  if (issue?.code === "unrecognized_keys") {
+    const shape = schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
+    const [key = ""] = issue.keys;
+    return `unknown option ${key}; it takes ${shape.join(", ")}.`;
+  }
+  if (issue?.code === "invalid_format") return `option ${path} takes ${issue.message}.`;
+  return `option ${path}: ${issue?.message ?? "is not valid"}.`;
+}

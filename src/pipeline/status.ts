@@ -1,0 +1,21 @@
+import type { Lsn } from "../core/lsn.js";
+
+/** A look at a running session. Times are milliseconds since the Unix epoch. */
+export interface RunStatus {
+  readonly epoch: number;
+  /** Processed up to here. */
+  readonly cursor: Lsn;
+  /** Visible in the results up to here. */
+  readonly applied: Lsn;
+  /** Durable up to here; what the slot was told. */
+  readonly checkpoint: Lsn;
+  readonly transactions: number;
+  readonly changes: number;
+  readonly duplicates: number;
+  readonly bytesReceived: number;
+  readonly stateBytes: number;
+  readonly watermarkMs: number | null;
+  /** Commit time of the last transaction processed. */
+  readonly lastCommitMs: number | null;
+  readonly isReplaying: boolean;
+}

@@ -1,0 +1,66 @@
+import type { CatalogColumn, CatalogTable } from "../core/catalog.js";
+import type { CellCodec } from "../core/cell-codec.js";
+import { TidemarkError } from "../core/errors.js";
+import type { ReplicaIdentity } from "../core/relation.js";
+import { joinTableName, type SqlSession, splitTableName } from "../core/sql.js";
+
+const IDENTITY: Readonly<Record<string, ReplicaIdentity>> = {
+  d: "default",
+  n: "nothing",
+  f: "full",
+  i: "index",
+};
+
+const TABLES = `
+  select c.oid::int8::text as oid, n.nspname as schema, c.relname as name,
+         c.relreplident as identity, c.relkind as kind
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace
+  where n.nspname = $1 and c.relname = $2`;
+
+const COLUMNS = `
+  select a.attname as name, a.atttypid::int8::text as type_oid, a.attnotnull as not_null,
+         format_type(a.atttypid, a.atttypmod) as type_name,
+         coalesce((select true from pg_index i
+                   where i.indrelid = a.attrelid and i.indisprimary
+                     and a.attnum = any (i.indkey)), false) as in_primary_key
+  from pg_attribute a
+  where a.attrelid = $1::int8::oid and a.attnum > 0 and not a.attisdropped
+  order by a.attnum`;
+
+/** The shape of one table, or SOURCE_TABLE_MISSING. `qualified` may quote its parts. */
+export async function describeTable(
+  session: SqlSession,
+  qualified: string,
+  codecOf: (typeOid: number) => CellCodec,
+): Promise<CatalogTable> {
+  const { schema, name } = splitTableName(qualified);
+  const [table] = await session.query(TABLES, [schema, name]);
+  if (table === undefined || !["r", "p"].includes(String(table["kind"]))) {
+    throw new TidemarkError(
+      "SOURCE_TABLE_MISSING",
+      table === undefined
+        ? `Table ${schema}.${name} does not exist on the source; create it, or correct the name ` +
+            "(names are case-sensitive and need no quotes)."
+        : `${schema}.${name} is no table: views, foreign tables and sequences are not replicated.`,
+      { detail: { table: `${schema}.${name}` } },
+    );
+  }
+  const rows = await session.query(COLUMNS, [table["oid"]]);
+  const columns = rows.map(
+    (row): CatalogColumn => ({
+      name: String(row["name"]),
+      typeOid: Number(row["type_oid"]),
+      typeName: String(row["type_name"]),
+      isNotNull: row["not_null"] === true,
+      codec: codecOf(Number(row["type_oid"])),
+    }),
+  );
+  return {
+    schema,
+    name,
+    qualifiedName: joinTableName(schema, name),
+    replicaIdentity: IDENTITY[String(table["identity"])] ?? "default",
+    primaryKey: rows.filter((row) => row["in_primary_key"] === true).map((r) => String(r["name"])),
+    columns,
+  };
+}

@@ -1,0 +1,121 @@
+import { TidemarkError } from "../core/errors.js";
+import {
+  joinTableName,
+  quoteIdent,
+  quoteTable,
+  type SqlSession,
+  splitTableName,
+} from "../core/sql.js";
+
+/** What a new publication publishes. */
+export type PublishedKinds = "all" | "inserts";
+
+/**
+ * The statement that creates the publication for these tables. Rows of partitions are published
+ * under the name of the table that was asked for.
+ */
+export function createPublicationSql(
+  publication: string,
+  tables: readonly string[],
+  kinds: PublishedKinds = "all",
+): string {
+  const list = tables.map(quoteTable);
+  const publish = kinds === "all" ? "" : "publish = 'insert, truncate', ";
+  return (
+    `CREATE PUBLICATION ${quoteIdent(publication)} FOR TABLE ${list.join(", ")} ` +
+    `WITH (${publish}publish_via_partition_root = true)`
+  );
+}
+
+/**
+ * What may be published without harm: of a table without a replica identity PostgreSQL refuses
+ * every UPDATE and DELETE as soon as a publication sends them (FM45), so then only inserts are.
+ */
+async function harmlessKinds(
+  session: SqlSession,
+  tables: readonly string[],
+): Promise<PublishedKinds> {
+  const [row] = await session.query(
+    `select count(*)::int as without
+     from pg_class c
+     where c.oid = any (select to_regclass(t) from unnest($1::text[]) t)
+       and (c.relreplident = 'n' or c.relreplident = 'd' and not exists (
+         select from pg_index i where i.indrelid = c.oid and i.indisprimary))`,
+    [tables.map(quoteTable)],
+  );
+  return Number(row?.["without"]) > 0 ? "inserts" : "all";
+}
+
+/** Tables of `tables` (as `schema.name`) that the publication does not publish; null: no such. */
+export async function missingFromPublication(
+  session: SqlSession,
+  publication: string,
+  tables: readonly string[],
+): Promise<string[] | null> {
+  const found = await session.query("select 1 from pg_publication where pubname = $1", [
+    publication,
+  ]);
+  if (found.length === 0) return null;
+  const published = await session.query(
+    "select schemaname as schema, tablename as name from pg_publication_tables where pubname = $1",
+    [publication],
+  );
+  const names = new Set(
+    published.map((row) => joinTableName(String(row["schema"]), String(row["name"]))),
+  );
+  return tables.filter((table) => {
+    const { schema, name } = splitTableName(table);
+    return !names.has(joinTableName(schema, name));
+  });
+}
+
+/** A publication as the pipeline needs it. */
+export interface PublicationWish {
+  readonly publication: string;
+  readonly tables: readonly string[];
+  readonly mayCreate: boolean;
+}
+
+/**
+ * Sees to it that the publication exists and has the tables. A missing one is created if
+ * `mayCreate`; one that lacks a table is never altered, because others may read it.
+ */
+export async function ensurePublication(
+  session: SqlSession,
+  wanted: PublicationWish,
+): Promise<void> {
+  const { publication, tables, mayCreate } = wanted;
+  const missing = await missingFromPublication(session, publication, tables);
+  if (missing === null) {
+    if (!mayCreate) throw publicationMissing(publication, tables);
+    const kinds = await harmlessKinds(session, tables);
+    await session.query(createPublicationSql(publication, tables, kinds));
+    return;
+  }
+  const [first] = missing;
+  if (first !== undefined) throw tableNotPublished(publication, first);
+}
+
+/** PUBLICATION_MISSING with the statement that creates it. */
+export function publicationMissing(publication: string, tables: readonly string[]): TidemarkError {
+  const fix = `${createPublicationSql(publication, tables)};`;
+  return new TidemarkError(
+    "PUBLICATION_MISSING",
+    `Publication ${publication} does not exist. A slot that is older than the publication skips ` +
+      "what was changed before: where that matters, start from nothing with --reset. " +
+      `Run: ${fix}`,
+    { detail: { publication, fix } },
+  );
+}
+
+/** SOURCE_TABLE_MISSING with the statement that adds the table. */
+export function tableNotPublished(publication: string, table: string): TidemarkError {
+  const { schema, name } = splitTableName(table);
+  const fix = `ALTER PUBLICATION ${quoteIdent(publication)} ADD TABLE ${quoteTable(table)};`;
+  return new TidemarkError(
+    "SOURCE_TABLE_MISSING",
+    `Publication ${publication} does not publish ${schema}.${name}, so its changes would never ` +
+      `arrive. Run: ${fix}`,
+    { detail: { publication, table: `${schema}.${name}`, fix } },
+  );
+}

@@ -1,0 +1,196 @@
+import type { Client, QueryResult } from "pg";
+import type { CatalogTable } from "../core/catalog.js";
+import type { DecoderFactory } from "../core/decoder.js";
+import { TidemarkError } from "../core/errors.js";
+import { type Lsn, parseLsn } from "../core/lsn.js";
+import type { Position } from "../core/position.js";
+import type { ChangeSource, ChangeStream, StreamRequest } from "../core/source.js";
+import type { SqlSession } from "../core/sql.js";
+import { describeTable } from "./catalog.js";
+import { ensurePublication } from "./publication.js";
+import type { SystemIdentity } from "./replication-transport.js";
+import { readServerSettings, requireReplication } from "./server-facts.js";
+import { createSlot, dropSlot, readSlot, type SlotFacts } from "./slot.js";
+import { SlotStream } from "./slot-stream.js";
+import { sqlConnect } from "./sql-client.js";
+import { branchPoint, judgeServer, judgeStart } from "./start-verdict.js";
+
+/** Settings of a slot source, complete. */
+export interface SlotSourceOptions {
+  readonly url: string;
+  readonly slotName: string;
+  readonly publication: string;
+  /** Tables the pipeline reads, as `schema.name`. */
+  readonly tables: readonly string[];
+  readonly mayCreatePublication: boolean;
+  readonly mayAdoptSlot: boolean;
+  /** Milliseconds; sent to the server for our session only. */
+  readonly walSenderTimeoutMs: number;
+  /** How long to wait for a slot that another connection reads, in milliseconds. */
+  readonly slotWaitMs: number;
+  /** How often the publication is looked at while the stream runs, in milliseconds. */
+  readonly watchIntervalMs: number;
+  readonly decoder: DecoderFactory;
+}
+
+const CREATE_LOCK_TIMEOUT_MS = 60_000;
+const SLOT_POLL_MS = 250;
+
+/** A logical replication slot on a publication. */
+export class SlotSource implements ChangeSource {
+  readonly #options: SlotSourceOptions;
+  #fruitlessTrips = 0;
+
+  constructor(options: SlotSourceOptions) {
+    this.#options = options;
+  }
+
+  async describe(tables: readonly string[]): Promise<CatalogTable[]> {
+    return this.#withSession(async (session) => {
+      const described: CatalogTable[] = [];
+      for (const table of tables) {
+        described.push(await describeTable(session, table, this.#options.decoder.codecOf));
+      }
+      return described;
+    });
+  }
+
+  async open(request: StreamRequest): Promise<ChangeStream> {
+    const { from, checkpoint } = await this.#withSession((session) =>
+      this.#prepare(session, request),
+    );
+    let position: Position | null = null;
+    const stream = await SlotStream.open({
+      ...this.#options,
+      handlers: request.handlers,
+      fruitlessTrips: this.#fruitlessTrips,
+      beforeStart: async (identity, client) => {
+        const held = [checkpoint, request.results ?? null];
+        for (const known of held) await judgeHistory(identity, client, known);
+        position = { systemId: identity.systemId, timeline: identity.timeline, lsn: from };
+        return from;
+      },
+      position: () => position as Position,
+      connect: () => this.#connect(),
+    });
+    stream.closed.catch((error: unknown) => {
+      const isTrip = error instanceof TidemarkError && error.code === "LIVENESS";
+      this.#fruitlessTrips = isTrip && !stream.hasProgressed ? this.#fruitlessTrips + 1 : 0;
+    });
+    return stream;
+  }
+
+  async reset(): Promise<void> {
+    await this.#withSession(async (session) => {
+      const slot = await this.#waitUntilFree(session);
+      if (slot !== null) await dropSlot(session, this.#options.slotName);
+    });
+  }
+
+  /** Makes publication and slot ready; returns where the slot allows to begin, and what it read. */
+  async #prepare(
+    session: SqlSession,
+    request: StreamRequest,
+  ): Promise<{ from: Lsn; checkpoint: Position | null }> {
+    const { publication, tables, slotName } = this.#options;
+    const settings = await readServerSettings(session);
+    requireReplication(settings, false);
+    const slot = await this.#waitUntilFree(session);
+    // Only now: whoever held the slot has moved the checkpoint with it.
+    const header = await request.readCheckpoint();
+    const checkpoint = header?.position ?? null;
+    const verdict = judgeStart({
+      slotName,
+      slot,
+      checkpoint,
+      isBirthPending: header !== null && checkpoint === null,
+      mayAdopt: this.#options.mayAdoptSlot,
+    });
+    // The publication comes first: a slot decodes with the catalogue of the time of each change,
+    // so that one that is younger than the slot fails on the backlog or, from version 18 on, skips
+    // it in silence (FM41). Beside a slot that goes on, it is therefore never created.
+    const mayCreate = this.#options.mayCreatePublication && verdict.action !== "resume";
+    await ensurePublication(session, { publication, tables, mayCreate });
+    if (verdict.action === "resume") return { from: verdict.from, checkpoint };
+    requireReplication(settings, verdict.action === "create");
+    await request.recordBirth();
+    if (verdict.action === "recreate") await dropSlot(session, slotName);
+    const from = await createSlot(session, slotName, CREATE_LOCK_TIMEOUT_MS);
+    return { from, checkpoint };
+  }
+
+  /** Our own walsender of a moment ago may still hold the slot; anyone else is reported. */
+  async #waitUntilFree(session: SqlSession): Promise<SlotFacts | null> {
+    const { slotName, slotWaitMs } = this.#options;
+    for (let waitedMs = 0; ; waitedMs += SLOT_POLL_MS) {
+      const slot = await readSlot(session, slotName);
+      if (slot === null || slot.activePid === null) return slot;
+      if (waitedMs >= slotWaitMs) throw await slotActive(session, slotName, slot.activePid);
+      await new Promise((resolve) => setTimeout(resolve, SLOT_POLL_MS));
+    }
+  }
+
+  #connect(): Promise<SqlSession> {
+    return sqlConnect({
+      url: this.#options.url,
+      role: "source",
+      applicationName: `tidemark ${this.#options.slotName} control`,
+    })();
+  }
+
+  async #withSession<T>(use: (session: SqlSession) => Promise<T>): Promise<T> {
+    const session = await this.#connect();
+    try {
+      return await use(session);
+    } finally {
+      await session.end();
+    }
+  }
+}
+
+/** SLOT_ACTIVE, naming the holder; `detail` has `pid` and `application`. */
+export async function slotActive(
+  session: SqlSession,
+  slot: string,
+  pid: number,
+): Promise<TidemarkError> {
+  const [holder] = await session.query(
+    "select application_name as name, client_addr::text as addr from pg_stat_activity where pid=$1",
+    [pid],
+  );
+  const application = String(holder?.["name"] ?? "?");
+  const who = `PID ${pid}, application "${application}", client ${holder?.["addr"] ?? "local"}`;
+  return new TidemarkError(
+    "SLOT_ACTIVE",
+    `Replication slot ${slot} is read by another connection (${who}). Stop that one, or give ` +
+      "this pipeline another slot name.",
+    { detail: { slot, pid, application } },
+  );
+}
+
+/** Throws unless the server's history holds this position. */
+async function judgeHistory(
+  identity: SystemIdentity,
+  client: Client,
+  position: Position | null,
+): Promise<void> {
+  if (position === null) return;
+  const server = {
+    systemId: identity.systemId,
+    timeline: identity.timeline,
+    walFlushLsn: parseLsn(identity.walFlushLsn),
+    branchLsn: await branch(identity, client, position),
+  };
+  judgeServer(server, position);
+}
+
+/** Where the server left the checkpoint's timeline; null while it is still on it. */
+export async function branch(
+  identity: SystemIdentity,
+  client: Client,
+  checkpoint: Position,
+): Promise<Lsn | null> {
+  if (identity.timeline === checkpoint.timeline) return null;
+  const history: QueryResult = await client.query(`TIMELINE_HISTORY ${identity.timeline}`);
+  return branchPoint(String(history.rows[0]?.content ?? ""), checkpoint.timeline) ?? 0n;
+}

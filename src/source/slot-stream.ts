@@ -1,0 +1,261 @@
+import type { Client } from "pg";
+import type { Decoder, DecoderFactory } from "../core/decoder.js";
+import { TidemarkError } from "../core/errors.js";
+import { type Lsn, maxLsn, ZERO_LSN } from "../core/lsn.js";
+import type { Position } from "../core/position.js";
+import { isShutdown } from "../core/postgres-errors.js";
+import type { ChangeStream, StreamHandlers } from "../core/source.js";
+import type { SqlSession } from "../core/sql.js";
+import { type DrainState, isDraining, NO_DRAIN, observeKeepalive } from "./drain.js";
+import type { Keepalive } from "./frames.js";
+import { judgeLiveness } from "./liveness.js";
+import { missingFromPublication, publicationMissing, tableNotPublished } from "./publication.js";
+import { ReplicationTransport, type SystemIdentity } from "./replication-transport.js";
+import { encodeStandbyStatus } from "./standby-status.js";
+
+/** What a stream needs beside the handlers. */
+export interface SlotStreamOptions {
+  readonly url: string;
+  readonly slotName: string;
+  readonly publication: string;
+  readonly tables: readonly string[];
+  readonly walSenderTimeoutMs: number;
+  readonly watchIntervalMs: number;
+  readonly decoder: DecoderFactory;
+  readonly handlers: StreamHandlers;
+  /** Liveness trips in a row that brought nothing. */
+  readonly fruitlessTrips: number;
+  beforeStart(identity: SystemIdentity, client: Client): Promise<Lsn>;
+  /** Known once `beforeStart` has run. */
+  position(): Position;
+  /** Opens a plain session for the watch over the publication. */
+  connect(): Promise<SqlSession>;
+  /**
+   * How often a status is sent when nothing else causes one, at most (milliseconds); a third of
+   * `walSenderTimeoutMs` where that is less. 5 s when absent.
+   */
+  readonly statusIntervalMs?: number;
+  /** While the server drains: time to save a last checkpoint (milliseconds). 1.5 s when absent. */
+  readonly drainGraceMs?: number;
+  /** How long the server may take to begin the stream (milliseconds). 60 s when absent. */
+  readonly startTimeoutMs?: number;
+}
+
+const STATUS_INTERVAL_MS = 5_000;
+const DRAIN_GRACE_MS = 1_500;
+const START_TIMEOUT_MS = 60_000;
+
+/**
+ * One connection's life: bytes to frames to batches, the answers to keepalives, and the timers
+ * (status, liveness, publication watch), none of which waits for the read path. Decisions are in
+ * pure functions (liveness, drain, pacing); this is the shell round them.
+ */
+export class SlotStream implements ChangeStream {
+  readonly closed: Promise<void>;
+  readonly #options: SlotStreamOptions;
+  readonly #decoder: Decoder;
+  #transport: ReplicationTransport | null = null;
+  #timers: NodeJS.Timeout[] = [];
+  #received: Lsn = ZERO_LSN;
+  #flush: Lsn = ZERO_LSN;
+  #apply: Lsn = ZERO_LSN;
+  #lastHeardMs = performance.now();
+  #isPaused = true;
+  #isWatching = false;
+  #hasResumed = false;
+  #hasEarly = false;
+  #keepalive: Keepalive | null = null;
+  #isAsked = false;
+  #drain: DrainState = NO_DRAIN;
+  #drainTimer: NodeJS.Timeout | null = null;
+  #hasProgressed = false;
+  #settleClosed: (outcome: Promise<void>) => void = () => {};
+
+  private constructor(options: SlotStreamOptions) {
+    this.#options = options;
+    this.#decoder = options.decoder.create();
+    this.closed = new Promise((settle) => {
+      this.#settleClosed = settle;
+    });
+    this.closed.catch(() => {}); // observed by the owner; never an unhandled rejection
+  }
+
+  static async open(options: SlotStreamOptions): Promise<SlotStream> {
+    const stream = new SlotStream(options);
+    stream.#transport = await ReplicationTransport.open({
+      url: options.url,
+      slotName: options.slotName,
+      publication: options.publication,
+      walSenderTimeoutMs: options.walSenderTimeoutMs,
+      startTimeoutMs: options.startTimeoutMs ?? START_TIMEOUT_MS,
+      beforeStart: (identity, client) => options.beforeStart(identity, client),
+      handler: {
+        onMessage: (bytes, start, end) => stream.#decoder.decode(bytes, start, end),
+        onKeepalive: (keepalive) => stream.#onKeepalive(keepalive),
+      },
+      onReadEnd: () => stream.#onReadEnd(),
+    });
+    stream.#begin(stream.#transport);
+    return stream;
+  }
+
+  get position(): Position {
+    return this.#options.position();
+  }
+
+  get bytesReceived(): number {
+    return this.#transport?.bytesReceived ?? 0;
+  }
+
+  /** Whether any change has arrived on this connection. */
+  get hasProgressed(): boolean {
+    return this.#hasProgressed;
+  }
+
+  resume(): void {
+    if (this.#isPaused) this.#lastHeardMs = performance.now();
+    this.#isPaused = false;
+    this.#hasResumed = true;
+    this.#transport?.resume();
+    if (this.#hasEarly) setImmediate(() => this.#replay());
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+    this.#transport?.pause();
+  }
+
+  report(flush: Lsn, apply: Lsn): void {
+    const moved = flush > this.#flush || apply > this.#apply;
+    this.#flush = maxLsn(this.#flush, flush);
+    this.#apply = maxLsn(this.#apply, apply);
+    if (moved) this.#sendStatus(false);
+  }
+
+  async close(): Promise<void> {
+    if (this.#transport === null) return;
+    this.#sendStatus(false);
+    await this.#transport.close();
+    await this.closed.catch(() => {});
+  }
+
+  #begin(transport: ReplicationTransport): void {
+    const { walSenderTimeoutMs, watchIntervalMs } = this.#options;
+    this.#flush = this.position.lsn;
+    this.#apply = this.position.lsn;
+    this.#received = this.position.lsn;
+    const longest = this.#options.statusIntervalMs ?? STATUS_INTERVAL_MS;
+    const third = walSenderTimeoutMs === 0 ? longest : walSenderTimeoutMs / 3;
+    this.#timers = [
+      setInterval(() => this.#onTick(transport), Math.min(third, longest)),
+      setInterval(() => void this.#watchPublication(transport), watchIntervalMs),
+    ];
+    const over = transport.closed.finally(() => {
+      for (const timer of this.#timers) clearInterval(timer);
+      if (this.#drainTimer !== null) clearTimeout(this.#drainTimer);
+    });
+    this.#settleClosed(over);
+    this.#sendStatus(false);
+  }
+
+  /** Messages that came in one read with the answer to START_REPLICATION wait for `resume`. */
+  #replay(): void {
+    if (!this.#hasEarly || this.#isPaused) return;
+    this.#hasEarly = false;
+    this.#transport?.endRead();
+  }
+
+  #onReadEnd(): void {
+    this.#lastHeardMs = performance.now();
+    if (!this.#hasResumed) {
+      this.#hasEarly = true;
+      return;
+    }
+    if (this.#decoder.pending > 0) {
+      this.#hasProgressed = true;
+      this.#received = maxLsn(this.#received, this.#transport?.lastWalStart ?? ZERO_LSN);
+      this.#options.handlers.onBatch(this.#decoder.take());
+    }
+    if (this.#transport?.isOpen === true) this.#onQuiet();
+  }
+
+  #onKeepalive(keepalive: Keepalive): void {
+    // Inside a transaction it proves nothing: its walEnd may be that transaction's commit.
+    if (!this.#decoder.isInTransaction) this.#keepalive = keepalive;
+    this.#isAsked ||= keepalive.isReplyRequested;
+    this.#drain = observeKeepalive(this.#drain, keepalive, performance.now());
+    this.#received = maxLsn(this.#received, keepalive.walEnd);
+  }
+
+  /** After a read: nothing open, and a keepalive seen between transactions, mean idle. */
+  #onQuiet(): void {
+    const keepalive = this.#keepalive;
+    const isAsked = this.#isAsked;
+    this.#keepalive = null;
+    this.#isAsked = false;
+    if (keepalive !== null && !this.#decoder.isInTransaction) {
+      this.#options.handlers.onIdle(keepalive.walEnd, keepalive.serverMs, isAsked);
+    }
+    if (isAsked) this.#sendStatus(false);
+    if (isDraining(this.#drain) && this.#drainTimer === null) {
+      const graceMs = this.#options.drainGraceMs ?? DRAIN_GRACE_MS;
+      this.#drainTimer = setTimeout(() => this.#transport?.abort(draining()), graceMs);
+    }
+  }
+
+  #onTick(transport: ReplicationTransport): void {
+    const verdict = judgeLiveness({
+      nowMs: performance.now(),
+      lastHeardMs: this.#lastHeardMs,
+      isPaused: this.#isPaused,
+      walSenderTimeoutMs: this.#options.walSenderTimeoutMs,
+      fruitlessTrips: this.#options.fruitlessTrips,
+    });
+    // Paused, we cannot read the keepalives by which a server says that it shuts down.
+    if (this.#isPaused) void this.#watchPublication(transport);
+    if (verdict === "dead") transport.abort(silent());
+    else this.#sendStatus(verdict === "probe");
+  }
+
+  /** From version 18 on a dropped publication only warns in the server's log (silence for us). */
+  async #watchPublication(transport: ReplicationTransport): Promise<void> {
+    const { publication, tables } = this.#options;
+    let missing: string[] | null;
+    let session: SqlSession | null = null;
+    if (this.#isWatching) return;
+    this.#isWatching = true;
+    try {
+      session = await this.#options.connect();
+      missing = await missingFromPublication(session, publication, tables);
+    } catch (error) {
+      const cause = error instanceof TidemarkError ? error.cause : error;
+      if (isShutdown(cause)) transport.abort(draining());
+      return; // otherwise the server is busy or gone: the stream itself will notice
+    } finally {
+      this.#isWatching = false;
+      await session?.end();
+    }
+    if (missing === null) transport.abort(publicationMissing(publication, tables));
+    else if (missing[0] !== undefined) transport.abort(tableNotPublished(publication, missing[0]));
+  }
+
+  #sendStatus(askReply: boolean): void {
+    const positions = { write: this.#received, flush: this.#flush, apply: this.#apply };
+    this.#transport?.send(encodeStandbyStatus(positions, Date.now(), askReply));
+  }
+}
+
+function draining(): TidemarkError {
+  return new TidemarkError(
+    "SERVER_DRAINING",
+    "The server is shutting down; the stream is closed so that it can, and read again when it " +
+      "is back.",
+  );
+}
+
+function silent(): TidemarkError {
+  return new TidemarkError(
+    "LIVENESS",
+    "Nothing was heard from the server for too long; the connection is made anew.",
+  );
+}

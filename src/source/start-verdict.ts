@@ -1,0 +1,128 @@
+import { TidemarkError } from "../core/errors.js";
+import { formatLsn, type Lsn, parseLsn } from "../core/lsn.js";
+import type { Position } from "../core/position.js";
+import type { SlotFacts } from "./slot.js";
+
+/** What is known before a stream starts. */
+export interface StartFacts {
+  readonly slotName: string;
+  readonly slot: SlotFacts | null;
+  readonly checkpoint: Position | null;
+  readonly isBirthPending: boolean;
+  /** The operator said that the slot's own position is the right place to begin. */
+  readonly mayAdopt: boolean;
+}
+
+/** What to do about the slot. */
+export type StartVerdict =
+  | { readonly action: "create" }
+  | { readonly action: "recreate" }
+  | { readonly action: "resume"; readonly from: Lsn };
+
+/**
+ * Decides from the slot and the checkpoint whether the stream can start without a gap, or throws
+ * the reason why not. A checkpoint that is ahead of the slot is normal: it is durable first.
+ */
+export function judgeStart(facts: StartFacts): StartVerdict {
+  const { slot, slotName, checkpoint } = facts;
+  if (slot === null) {
+    if (checkpoint === null) return { action: "create" };
+    throw new TidemarkError(
+      "SLOT_MISSING",
+      `Replication slot ${slotName} does not exist, but there is a checkpoint at ` +
+        `${formatLsn(checkpoint.lsn)}: changes since then cannot be read. Run with --reset to ` +
+        "start from nothing, or correct the slot's name.",
+      { detail: { slot: slotName } },
+    );
+  }
+  refuseForeign(slotName, slot);
+  if (checkpoint === null) {
+    if (facts.isBirthPending) return { action: "recreate" };
+    refuseLost(slotName, slot);
+    if (facts.mayAdopt && slot.confirmedFlushLsn !== null) {
+      return { action: "resume", from: slot.confirmedFlushLsn };
+    }
+    throw new TidemarkError(
+      "SLOT_WITHOUT_CHECKPOINT",
+      `Replication slot ${slotName} exists, but this pipeline has no checkpoint: what the slot ` +
+        "has already passed is unknown. Run with --adopt-slot to begin at its position, or drop " +
+        `it: SELECT pg_drop_replication_slot('${slotName}');`,
+      { detail: { slot: slotName } },
+    );
+  }
+  refuseLost(slotName, slot);
+  if (slot.confirmedFlushLsn !== null && slot.confirmedFlushLsn > checkpoint.lsn) {
+    throw new TidemarkError(
+      "SLOT_AHEAD",
+      `Replication slot ${slotName} stands at ${formatLsn(slot.confirmedFlushLsn)}, beyond the ` +
+        `checkpoint at ${formatLsn(checkpoint.lsn)}: it was advanced or made anew by someone ` +
+        "else, and the changes between are lost to this pipeline. Run with --reset to start from " +
+        "nothing.",
+      { detail: { slot: slotName } },
+    );
+  }
+  return { action: "resume", from: checkpoint.lsn };
+}
+
+function refuseForeign(slotName: string, slot: SlotFacts): void {
+  if (slot.plugin === "pgoutput" && slot.database === slot.currentDatabase) return;
+  throw new TidemarkError(
+    "SLOT_FOREIGN",
+    `Replication slot ${slotName} belongs to database ${slot.database} with plugin ` +
+      `${slot.plugin}; Tidemark needs one of its own with pgoutput in ${slot.currentDatabase}. ` +
+      "Choose another slot name.",
+    { detail: { slot: slotName } },
+  );
+}
+
+function refuseLost(slotName: string, slot: SlotFacts): void {
+  if (slot.walStatus !== "lost" && slot.invalidationReason === null) return;
+  throw new TidemarkError(
+    "SLOT_LOST",
+    `The server has invalidated replication slot ${slotName} ` +
+      `(${slot.invalidationReason ?? "its WAL was removed"}): the changes are gone. Run with ` +
+      "--reset to start from nothing; raise max_slot_wal_keep_size so that it does not happen again.",
+    { detail: { slot: slotName, reason: slot.invalidationReason } },
+  );
+}
+
+/** The server as IDENTIFY_SYSTEM and, after a promotion, TIMELINE_HISTORY describe it. */
+export interface ServerFacts {
+  readonly systemId: string;
+  readonly timeline: number;
+  readonly walFlushLsn: Lsn;
+  /** Where the server's history left the checkpoint's timeline; null while it is still on it. */
+  readonly branchLsn: Lsn | null;
+}
+
+/** Throws when a checkpoint's or the results' position is not in the history of this server. */
+export function judgeServer(server: ServerFacts, checkpoint: Position): void {
+  if (server.systemId !== checkpoint.systemId) {
+    throw new TidemarkError(
+      "OTHER_SYSTEM",
+      `The server has system identifier ${server.systemId}, but the checkpoint was taken from ` +
+        `${checkpoint.systemId}. Check the source URL; if the change is meant, run with --reset.`,
+    );
+  }
+  const limit = server.branchLsn ?? server.walFlushLsn;
+  if (checkpoint.lsn > limit) {
+    throw new TidemarkError(
+      "DIVERGED",
+      `The saved position ${formatLsn(checkpoint.lsn)} lies beyond what this server has of that ` +
+        `history (${formatLsn(limit)}): results hold changes it never had, as after a restored ` +
+        "backup or the promotion of a lagging standby. Run with --reset to start from nothing.",
+    );
+  }
+}
+
+/**
+ * Where the history in `file` (the content of TIMELINE_HISTORY: timeline, LSN and reason a line)
+ * leaves `timeline`; null when it does not mention it.
+ */
+export function branchPoint(file: string, timeline: number): Lsn | null {
+  for (const line of file.split("\n")) {
+    const match = /^\s*(\d+)\s+([0-9A-Fa-f]+\/[0-9A-Fa-f]+)/.exec(line);
+    if (match !== null && Number(match[1]) === timeline) return parseLsn(match[2] as string);
+  }
+  return null;
+}
