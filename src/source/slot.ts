@@ -45,7 +45,8 @@ export async function readSlot(session: SqlSession, slotName: string): Promise<S
 
 /**
  * Creates the slot and returns its consistent point. `lock_timeout` bounds the wait for
- * transactions that are open now (statement_timeout does not apply to it).
+ * transactions that are open now (statement_timeout does not apply to it). When it rejects, the
+ * server has removed the half-made slot already.
  */
 export async function createSlot(
   session: SqlSession,
@@ -53,12 +54,22 @@ export async function createSlot(
   lockTimeoutMs: number,
 ): Promise<Lsn> {
   await session.query(`set lock_timeout = ${Math.floor(lockTimeoutMs)}`);
-  const [row] = await session.query(
-    "select lsn::text as lsn from pg_create_logical_replication_slot($1, 'pgoutput')",
-    [slotName],
-  );
-  await session.query("reset lock_timeout");
-  return parseLsn(String(row?.["lsn"]));
+  const created = await session
+    .query("select lsn::text as lsn from pg_create_logical_replication_slot($1, 'pgoutput')", [
+      slotName,
+    ])
+    .then(
+      ([row]) => ({ lsn: parseLsn(String(row?.["lsn"])) }),
+      (error: unknown) => ({ error }),
+    );
+  // A server reports an error before it cleans up after it; the next statement comes after both.
+  const reset = session.query("reset lock_timeout");
+  if ("lsn" in created) {
+    await reset;
+    return created.lsn;
+  }
+  await Promise.allSettled([reset]); // fails only on a lost connection, which is the error below
+  throw created.error;
 }
 
 /** Drops the slot; a missing one is fine. */
