@@ -49,7 +49,7 @@ describe("a transaction", () => {
     expect([engine.cursor, engine.lastCommitMs]).toEqual([180n, T0 + 180]);
   });
 
-  test("that came before is left out, whole, when the server sends it again", () => {
+  test("FM17: that came before is left out, whole, when the server sends it again", () => {
     const engine = engineAt({});
     apply(engine, 100n, 140n, ["a", T0]);
     apply(engine, 100n, 140n, ["a", T0]);
@@ -58,7 +58,7 @@ describe("a transaction", () => {
     expect(engine.counters.duplicates).toBe(1);
   });
 
-  test("half-way through lets nothing be collected, saved or advanced", () => {
+  test("FM7: half-way through lets nothing be collected, saved or advanced", () => {
     const engine = engineAt({});
     const changes = [salesRelation, sale(["a", T0])];
     const parts = { commitLsn: 200n, endLsn: 240n, commitMs: T0, changes };
@@ -88,7 +88,7 @@ describe("a replay", () => {
     expect(counts(engine)).toEqual([row(3)]);
   });
 
-  test("ends at an idle position before a transaction that begins there or later", () => {
+  test("FM4: ends at an idle position before a transaction that begins there or later", () => {
     for (const begin of [150n, 151n]) {
       const engine = engineAt({ replayUntil: 150n });
       apply(engine, 100n, 140n, ["a", T0]);

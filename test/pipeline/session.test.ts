@@ -18,7 +18,7 @@ function send(stream: ScriptedStream, messages: readonly Buffer[], bytes = 100):
 }
 
 describe("a flush", () => {
-  test("goes to the results, then to the checkpoint, then to the ack", async () => {
+  test("FM18: goes to the results, then to the checkpoint, then to the ack", async () => {
     const harness = new PipelineHarness();
     const { stream, runtime, done } = await harness.start();
     expect(harness.events.splice(0)).toEqual(["ack 100"]);

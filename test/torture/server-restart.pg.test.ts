@@ -114,7 +114,7 @@ describe.each([
     await running.compare();
   });
 
-  test("a crash of the server loses nothing and repeats nothing", async () => {
+  test("FM17: a crash of the server loses nothing and repeats nothing", async () => {
     const running = await startUnderLoad(results);
     await running.load(50);
     await source.restart("immediate");
