@@ -7,6 +7,7 @@ import { awaitView } from "./view-check.js";
 export interface LivePipeline {
   readonly view: string;
   readonly idleRssMiB: number;
+  readonly pid: number;
   /**
    * Waits until the view holds all that the table does, compares both, stops the pipeline and
    * drops its slot. Throws WrongResult if they differ.
@@ -41,6 +42,7 @@ export async function startLive(
   return {
     view: name,
     idleRssMiB: pipeline.idleRssMiB,
+    pid: pipeline.process.pid,
     async finish() {
       const check = { source: db.sql, results: results.sql, table, view: name, afterId };
       await awaitView(check, CATCH_UP_MS);

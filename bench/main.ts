@@ -1,5 +1,5 @@
 // npm run bench -- <name> [--rows N] [--runs N] [--seconds N] [--json FILE] [--only A,B]
-//                         [--profile DIR]
+//                         [--profile DIR] [--spare-core]
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { latency } from "./latency.js";

@@ -13,6 +13,8 @@ export interface BenchOptions {
   readonly jsonFile: string | null;
   /** Only these consumers or variants; null means all. */
   readonly only: readonly string[] | null;
+  /** Whether followers of the log get a core of their own (source-impact). */
+  readonly hasSpareCore: boolean;
   /** Folder for V8 CPU profiles of the consumers; their figures then mean less. */
   readonly profileDir: string | null;
 }
@@ -29,6 +31,7 @@ export function readOptions(args: readonly string[]): BenchOptions {
       json: { type: "string" },
       only: { type: "string" },
       profile: { type: "string" },
+      "spare-core": { type: "boolean", default: false },
     },
   });
   const rows = wholeNumber("rows", values.rows) ?? 0;
@@ -40,6 +43,7 @@ export function readOptions(args: readonly string[]): BenchOptions {
     seconds: wholeNumber("seconds", values.seconds),
     jsonFile: values.json ?? null,
     only: values.only?.split(",") ?? null,
+    hasSpareCore: values["spare-core"],
     profileDir: values.profile ?? null,
   };
 }

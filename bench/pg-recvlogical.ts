@@ -103,15 +103,19 @@ function isExecutable(path: string): boolean {
   }
 }
 
-/**
- * Follows a table from now on, acknowledging every second. Resolves once it reads; the result ends
- * it and drops slot and publication.
- */
+/** A pg_recvlogical that follows a table. */
+export interface FollowingReader {
+  readonly pid: number;
+  /** Ends it and drops slot and publication. */
+  finish(): Promise<void>;
+}
+
+/** Follows a table from now on, acknowledging every second. Resolves once it reads. */
 export async function followWithRecvlogical(
   { path }: PgRecvlogical,
   { url, sql }: BenchDatabase,
   table: string,
-): Promise<() => Promise<void>> {
+): Promise<FollowingReader> {
   const name = "bench_reader";
   await sql(`create publication ${name} for table ${table}`);
   await sql("select pg_create_logical_replication_slot($1, 'pgoutput')", [name]);
@@ -129,11 +133,14 @@ export async function followWithRecvlogical(
     return row?.["active"] === true;
   };
   while (!(await isActive())) await new Promise((next) => setTimeout(next, 20));
-  return async () => {
-    const ended = new Promise((resolve) => reader.once("exit", resolve));
-    reader.kill("SIGINT");
-    await ended;
-    await dropSlot(sql, name);
-    await sql(`drop publication ${name}`);
+  return {
+    pid: reader.pid ?? 0,
+    async finish() {
+      const ended = new Promise((resolve) => reader.once("exit", resolve));
+      reader.kill("SIGINT");
+      await ended;
+      await dropSlot(sql, name);
+      await sql(`drop publication ${name}`);
+    },
   };
 }

@@ -28,6 +28,7 @@ export interface BenchProcess {
   finish(): void;
   /** Resolves when it has ended. Rejects unless it ended well. */
   readonly ended: Promise<void>;
+  readonly pid: number;
   kill(): Promise<void>;
 }
 
@@ -67,6 +68,7 @@ export function startProcess({ script, order, nodeFlags = [] }: ProcessOptions):
     },
     finish: () => void child.stdin.end("finish\n"),
     ended,
+    pid: child.pid ?? 0,
     async kill() {
       child.kill("SIGKILL");
       await exited;

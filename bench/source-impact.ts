@@ -1,4 +1,5 @@
 // What following a table costs those who write to it. See README.md.
+import { splitCores } from "./cpu-affinity.js";
 import { type BenchDatabase, openDatabase, SETTINGS_SENTENCE } from "./database.js";
 import { startLive } from "./live-pipeline.js";
 import type { BenchOptions } from "./options.js";
@@ -31,6 +32,7 @@ interface Impact {
   readonly other: BenchDatabase;
   readonly seconds: number;
   readonly recvlogical: PgRecvlogical | null;
+  readonly hasSpareCore: boolean;
 }
 
 export async function sourceImpact(options: BenchOptions): Promise<BenchResult> {
@@ -44,11 +46,13 @@ export async function sourceImpact(options: BenchOptions): Promise<BenchResult> 
   try {
     const rounds: Rounds = { alone: [], reader: [], attached: [], elsewhere: [], trigger: [] };
     const runs = options.runs ?? DEFAULT_RUNS;
+    const { hasSpareCore } = options;
+    const impact: Impact = { db, other, seconds, recvlogical, hasSpareCore };
     for (let round = 1; round <= runs; round++) {
       for (const variant of Object.keys(VARIANTS) as Variant[]) {
         if (options.only !== null && !options.only.includes(variant)) continue;
         if (variant === "reader" && recvlogical === null) continue;
-        const report = await runVariant({ db, other, seconds, recvlogical }, variant, round);
+        const report = await runVariant(impact, variant, round);
         rounds[variant].push(report);
         progress(
           `Round ${round} of ${runs}: ${VARIANTS[variant]}, ${whole(tps(report))} inserts/s`,
@@ -56,7 +60,7 @@ export async function sourceImpact(options: BenchOptions): Promise<BenchResult> 
       }
     }
     return {
-      method: method(seconds),
+      method: method(seconds, hasSpareCore),
       machine: await describeMachine(db.sql),
       tables: [table(rounds)],
       figures: rounds,
@@ -88,9 +92,13 @@ async function runVariant(impact: Impact, variant: Variant, round: number): Prom
   };
   const writer = startProcess({ script: "writer", order });
   await writer.next();
+  if (impact.hasSpareCore) {
+    const followerPids = [pipeline?.pid ?? [], reader?.pid ?? []].flat();
+    await splitCores({ servers: [db.sql, other.sql], writerPid: writer.pid, followerPids });
+  }
   const report = await writer.next<WriterReport>();
   await pipeline?.finish();
-  await reader?.();
+  await reader?.finish();
   return report;
 }
 
@@ -130,12 +138,15 @@ function table(rounds: Rounds): Table {
   };
 }
 
-function method(seconds: number): string[] {
+function method(seconds: number, hasSpareCore: boolean): string[] {
   return [
     `${CONNECTIONS} connections of one Node process insert single rows as fast as the server ` +
       `takes them, ${seconds} s a round, into a table made anew with ${PRELOADED_ROWS} rows.`,
-    "Writers, servers and pipeline share one machine, so that each takes CPU time from the " +
-      "others: the ratios are worse than with a pipeline on a machine of its own.",
+    hasSpareCore
+      ? "Writers and their backends share one core. Whatever follows the log (its client, the " +
+        "walsender, the sessions that write results) shares the other one."
+      : "Writers, servers and pipeline share one machine, so that each takes CPU time from the " +
+        "others: the ratios are worse than with a pipeline on a machine of its own.",
     "pg_recvlogical only reads: what it costs is the price of following at all on this machine.",
     "Rounds are interleaved. The views were compared with the source's own query after each round.",
     SETTINGS_SENTENCE,

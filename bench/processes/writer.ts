@@ -1,6 +1,7 @@
 // Inserts rows at a given rate or as fast as the server takes them, over several connections.
 import { setTimeout as pause } from "node:timers/promises";
 import pg from "pg";
+import { WRITER_APPLICATION } from "../cpu-affinity.js";
 import { insertNowSql } from "./events-table.js";
 import { answer, answerAndExit, readOrder, type WriterOrder, type WriterReport } from "./order.js";
 import { quantile } from "./statistics.js";
@@ -27,7 +28,10 @@ const report: WriterReport = {
 answerAndExit(report);
 
 async function connect(): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString: order.url });
+  const client = new pg.Client({
+    connectionString: order.url,
+    application_name: WRITER_APPLICATION,
+  });
   await client.connect();
   return client;
 }

@@ -59,7 +59,7 @@ async function slotPasses(end: bigint, process: TidemarkProcess): Promise<void> 
   await eventually("restart_lsn follows", hasRestart, { explain });
 }
 
-test("FM9: a quiet publication in a busy database holds back no WAL and survives a kill", async () => {
+test("FM9: a quiet publication in a busy database pins no WAL and survives a kill", async () => {
   await sql(TABLE);
   const config = fileWith(readingsConfig("quiet"));
   const env = { TIDEMARK_SOURCE_URL: url, TIDEMARK_IDLE_CHECKPOINT_INTERVAL: "300ms" };
