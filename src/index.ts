@@ -5,7 +5,9 @@ import { PostgresCheckpointStore } from "./checkpoint/postgres-store.js";
 import type { Clock } from "./core/clock.js";
 import type { DecoderFactory } from "./core/decoder.js";
 import type { TidemarkError } from "./core/errors.js";
+import { type Failpoint, NO_FAILPOINT } from "./core/failpoint.js";
 import type { PipelineDefinition } from "./pipeline/builder.js";
+import { armFailpoints, type FaultEffects } from "./pipeline/failpoints.js";
 import { nodesOf, tablesOf } from "./pipeline/plan.js";
 import { Runtime } from "./pipeline/runtime.js";
 import { type Environment, resolveSettings, type Settings } from "./pipeline/settings.js";
@@ -85,17 +87,27 @@ const CLOCK: Clock = {
   },
 };
 
+/** What armed failpoints do to this process; never reached without them. */
+const FAULTS: FaultEffects = {
+  kill: () => process.kill(process.pid, "SIGKILL"),
+  freeze: (ms) => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms),
+  wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+};
+
 /** How often a running stream looks whether its publication still has its tables. */
 const WATCH_INTERVAL_MS = 30_000;
 
 /** Starts a pipeline in this process. Throws CONFIG_INVALID at once if a setting is missing. */
 export function start(definition: PipelineDefinition, options: StartOptions = {}): RunningPipeline {
-  const settings = resolveSettings(definition, options.env ?? ((name) => process.env[name]));
-  const parts = open(definition, settings, options.adoptSlot ?? false);
+  const environment = options.env ?? ((name) => process.env[name]);
+  const settings = resolveSettings(definition, environment);
+  const failpoint = armFailpoints(environment, FAULTS);
+  const parts = open(definition, settings, { mayAdoptSlot: options.adoptSlot ?? false, failpoint });
   const runtime = new Runtime({
     plan: definition.plan,
     settings: settings.run,
     ...parts,
+    failpoint,
     clock: CLOCK,
     random: Math.random,
     onRetry: options.onRetry ?? (() => {}),
@@ -124,7 +136,10 @@ export async function reset(
   definition: PipelineDefinition,
   env: Environment = (name) => process.env[name],
 ): Promise<void> {
-  const { source, openSink, openStore } = open(definition, resolveSettings(definition, env), false);
+  const { source, openSink, openStore } = open(definition, resolveSettings(definition, env), {
+    mayAdoptSlot: false,
+    failpoint: NO_FAILPOINT,
+  });
   await source.reset();
   const store = openStore();
   const sink = openSink();
@@ -138,7 +153,11 @@ export async function reset(
   }
 }
 
-function open(definition: PipelineDefinition, settings: Settings, mayAdoptSlot: boolean) {
+function open(
+  definition: PipelineDefinition,
+  settings: Settings,
+  { mayAdoptSlot, failpoint }: { readonly mayAdoptSlot: boolean; readonly failpoint: Failpoint },
+) {
   const { name, plan } = definition;
   const applicationName = `tidemark ${name}`;
   const source = new SlotSource({
@@ -160,7 +179,7 @@ function open(definition: PipelineDefinition, settings: Settings, mayAdoptSlot: 
   });
   return {
     source,
-    openSink: () => new PostgresSink(results, name),
-    openStore: () => new PostgresCheckpointStore(checkpoints, name),
+    openSink: () => new PostgresSink(results, name, failpoint),
+    openStore: () => new PostgresCheckpointStore(checkpoints, name, failpoint),
   };
 }

@@ -1,5 +1,6 @@
 import { assert } from "../../src/core/assert.js";
 import { TidemarkError } from "../../src/core/errors.js";
+import { type Failpoint, NO_FAILPOINT } from "../../src/core/failpoint.js";
 import type { OutputShape } from "../../src/core/output.js";
 import type { Position } from "../../src/core/position.js";
 import type { Sink, SinkCommit, SinkProgress } from "../../src/core/sink.js";
@@ -14,12 +15,14 @@ const MIN_VERSION = 150_000;
 export class PostgresSink implements Sink {
   readonly #connect: SqlConnect;
   readonly #pipeline: string;
+  readonly #failpoint: Failpoint;
   readonly #views = new Map<string, ViewTable>();
   #session: SqlSession | null = null;
 
-  constructor(connect: SqlConnect, pipeline: string) {
+  constructor(connect: SqlConnect, pipeline: string, failpoint: Failpoint = NO_FAILPOINT) {
     this.#connect = connect;
     this.#pipeline = pipeline;
+    this.#failpoint = failpoint;
   }
 
   async open(): Promise<SinkProgress | null> {
@@ -47,8 +50,8 @@ export class PostgresSink implements Sink {
   async write(commit: SinkCommit): Promise<void> {
     const session = this.#open();
     // One round trip for everything, another one for the commit once all of it has succeeded.
-    await inTransaction(session, () =>
-      Promise.all([
+    const writing = async (): Promise<void> => {
+      await Promise.all([
         // A commit that waits for the disk also writes out all commits before it.
         commit.mustBeDurable ? null : session.query("set local synchronous_commit = off"),
         moveProgress(session, this.#pipeline, commit),
@@ -57,8 +60,10 @@ export class PostgresSink implements Sink {
           assert(view !== undefined, "a sink is prepared for the outputs it is given");
           return view.apply(session, batch);
         }),
-      ]),
-    );
+      ]);
+      await this.#failpoint("results-before-commit");
+    };
+    await inTransaction(session, writing, async () => this.#failpoint("results-committing"));
   }
 
   async reset(outputs: readonly string[]): Promise<void> {

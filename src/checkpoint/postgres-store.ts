@@ -5,6 +5,7 @@ import type {
   CheckpointStore,
 } from "../core/checkpoint-store.js";
 import { TidemarkError } from "../core/errors.js";
+import { type Failpoint, NO_FAILPOINT } from "../core/failpoint.js";
 import { formatLsn, parseLsn } from "../core/lsn.js";
 import type { StateBlock } from "../core/operator.js";
 import type { Position } from "../core/position.js";
@@ -45,11 +46,13 @@ const TABLES = [
 export class PostgresCheckpointStore implements CheckpointStore {
   readonly #connect: SqlConnect;
   readonly #pipeline: string;
+  readonly #failpoint: Failpoint;
   #session: SqlSession | null = null;
 
-  constructor(connect: SqlConnect, pipeline: string) {
+  constructor(connect: SqlConnect, pipeline: string, failpoint: Failpoint = NO_FAILPOINT) {
     this.#connect = connect;
     this.#pipeline = pipeline;
+    this.#failpoint = failpoint;
   }
 
   async open(): Promise<CheckpointHeader | null> {
@@ -114,9 +117,11 @@ export class PostgresCheckpointStore implements CheckpointStore {
       );
       if (moved.length === 0) throw this.#fenced();
     };
-    await inTransaction(this.#open(), () =>
-      Promise.all([move(), ...chunks(blocks).map((chunk) => this.#replaceBlocks(chunk))]),
-    );
+    const writing = async (): Promise<void> => {
+      await Promise.all([move(), ...chunks(blocks).map((chunk) => this.#replaceBlocks(chunk))]);
+      await this.#failpoint("checkpoint-staged");
+    };
+    await inTransaction(this.#open(), writing, async () => this.#failpoint("checkpoint-switched"));
   }
 
   async #replaceBlocks(blocks: readonly StateBlock[]): Promise<void> {

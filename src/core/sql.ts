@@ -57,13 +57,17 @@ export function quoteTable(qualified: string): string {
 
 /**
  * Runs `use` in a transaction; a failure rolls back and is thrown on. `begin` travels with the
- * first statement of `use`.
+ * first statement of `use`. `meanwhile` runs while the commit is under way (for failpoints).
  */
-export async function inTransaction<T>(session: SqlSession, use: () => Promise<T>): Promise<T> {
+export async function inTransaction<T>(
+  session: SqlSession,
+  use: () => Promise<T>,
+  meanwhile: () => Promise<void> = async () => {},
+): Promise<T> {
   const begun = session.query("begin");
   try {
     const [result] = await Promise.all([use(), begun]);
-    await session.query("commit");
+    await Promise.all([session.query("commit"), meanwhile()]);
     return result;
   } catch (error) {
     // A session that cannot even roll back is lost, and its transaction with it.

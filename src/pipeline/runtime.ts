@@ -1,6 +1,7 @@
 import type { CheckpointStore } from "../core/checkpoint-store.js";
 import type { Clock } from "../core/clock.js";
 import { TidemarkError } from "../core/errors.js";
+import type { Failpoint } from "../core/failpoint.js";
 import type { Sink } from "../core/sink.js";
 import type { ChangeSource } from "../core/source.js";
 import type { Plan } from "./plan.js";
@@ -23,6 +24,8 @@ export interface RuntimeParts {
   readonly onRetry: (error: TidemarkError, delayMs: number) => void;
   /** Told when a session has loaded its checkpoint and reads. */
   readonly onRunning?: (status: RunStatus) => void;
+  /** Where tests put faults; none when absent. */
+  readonly failpoint?: Failpoint;
 }
 
 /**

@@ -2,6 +2,7 @@ import { assert } from "../core/assert.js";
 import type { Batch } from "../core/batch.js";
 import type { CheckpointStore } from "../core/checkpoint-store.js";
 import { TidemarkError } from "../core/errors.js";
+import { type Failpoint, NO_FAILPOINT } from "../core/failpoint.js";
 import { formatLsn, type Lsn, ZERO_LSN } from "../core/lsn.js";
 import type { StateBlock } from "../core/operator.js";
 import type { Position } from "../core/position.js";
@@ -35,6 +36,7 @@ export class Session {
   readonly #parts: RuntimeParts;
   readonly #sink: Sink;
   readonly #store: CheckpointStore;
+  readonly #failpoint: Failpoint;
   #stream: ChangeStream | null = null;
   #engine: Engine | null = null;
   #epoch = 0;
@@ -65,6 +67,7 @@ export class Session {
     this.#parts = parts;
     this.#sink = parts.openSink();
     this.#store = parts.openStore();
+    this.#failpoint = parts.failpoint ?? NO_FAILPOINT;
   }
 
   /** Whether the stream was opened and the checkpoint loaded. */
@@ -163,6 +166,7 @@ export class Session {
       },
     });
     this.#stream = stream;
+    await this.#failpoint("slot-created");
     // Read anew: the instance that had the slot has claimed after our first look.
     const stands = await this.#store.readHeader();
     const epoch = Math.max(progress?.epoch ?? 0, stands?.epoch ?? 0) + 1;
@@ -191,6 +195,7 @@ export class Session {
   #onBatch(batch: Batch): void {
     const engine = this.#engine;
     if (engine === null) return;
+    void this.#failpoint("receive");
     const slices = batch.transactions;
     const lastWhole = slices.findLastIndex((slice) => slice.commitEndLsn !== null);
     slices.forEach((slice, index) => {
@@ -202,6 +207,7 @@ export class Session {
       this.#considerFlush();
       this.#onBoundary();
     });
+    if (engine.isInTransaction) void this.#failpoint("mid-transaction");
     this.#limit(engine);
   }
 
@@ -299,6 +305,7 @@ export class Session {
 
   async #write(commit: SinkCommit, blocks: readonly StateBlock[] | null): Promise<void> {
     await this.#sink.write(commit);
+    await this.#failpoint("results-committed");
     this.#applied = commit.position.lsn;
     if (blocks !== null) return this.#save(commit.position, blocks);
     this.#hasProgressed = true;
@@ -307,10 +314,12 @@ export class Session {
 
   async #save(position: Position, blocks: readonly StateBlock[]): Promise<void> {
     await this.#store.save({ epoch: this.#epoch, position, blocks });
+    await this.#failpoint("checkpoint-saved");
     assert(position.lsn >= this.#checkpoint, "a checkpoint never moves back");
     this.#checkpoint = position.lsn;
     this.#hasProgressed = true;
     this.#stream?.report(this.#checkpoint, this.#applied);
+    void this.#failpoint("acknowledged");
   }
 
   #onWritten(): void {
@@ -354,6 +363,7 @@ export class Session {
       this.#onBoundary = () => {
         if (engine.isInTransaction && !engine.isReplaying) return;
         this.#isHalted = true;
+        void this.#failpoint("draining");
         this.#stream?.pause();
         if (this.#writing !== null) return;
         if (!engine.isReplaying && engine.cursor > this.#checkpoint) {
