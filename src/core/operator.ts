@@ -22,14 +22,29 @@ export interface Operator {
   onWatermark(watermarkMs: number): void;
 }
 
-/** An operator that remembers. */
-export interface StatefulOperator extends Operator {
+/**
+ * State as it was at one moment, turned into blocks a piece at a time while the operators go on.
+ */
+export interface StateSnapshot {
+  /** Does a piece of the work, well under a millisecond; false when there is none left. */
+  advance(): boolean;
+  /** What changed since the snapshot before, complete once `advance` is false. The caller's own. */
+  readonly blocks: readonly StateBlock[];
+}
+
+/** What an operator remembers, as the engine sees it. */
+export interface OperatorState {
   /** Approximate bytes of memory held. */
-  readonly stateBytes: number;
-  /** Blocks that changed since the last call; the receiver owns the bytes. */
-  saveDirty(): StateBlock[];
+  readonly bytes: number;
+  /** Begins a snapshot; the one before has ended. */
+  snapshot(): StateSnapshot;
   /** Restores from all blocks of this operator. Called once, before any row. */
   restore(blocks: readonly StateBlock[]): void;
+}
+
+/** An operator that remembers. */
+export interface StatefulOperator extends Operator {
+  readonly state: OperatorState;
 }
 
 /** An operator at the end of a pipeline, whose results a sink takes. */

@@ -1,9 +1,10 @@
 import { type Batch, Op, type TransactionSlice } from "../core/batch.js";
 import { TidemarkError } from "../core/errors.js";
-import type { Operator, StateBlock } from "../core/operator.js";
+import type { Operator } from "../core/operator.js";
 import { columnIndex, type Relation } from "../core/relation.js";
 import { emptyRows, type Rows } from "../core/rows.js";
-import { BlockReader, BlockWriter, schemaHash } from "../state/block.js";
+import { StateNumber } from "../state/state-number.js";
+import { StepState } from "../state/step-state.js";
 
 /** Settings of {@link SourceOperator}. */
 export interface SourceOperatorOptions {
@@ -30,25 +31,29 @@ export interface SourceOperatorOptions {
 export class SourceOperator {
   readonly id: string;
   readonly table: string;
+  readonly state: StepState;
   readonly #options: SourceOperatorOptions;
-  readonly #schemaHash: number;
   readonly #rows: Rows = emptyRows();
   #relation: Relation | null = null;
   #eventTime = -1;
-  #maxEventMs = Number.NEGATIVE_INFINITY;
-  #watermarkMs = Number.NEGATIVE_INFINITY;
-  #isDirty = false;
+  readonly #maxEventMs = new StateNumber(Number.NEGATIVE_INFINITY);
+  readonly #watermarkMs = new StateNumber(Number.NEGATIVE_INFINITY);
 
   constructor(options: SourceOperatorOptions) {
     this.#options = options;
     this.id = options.id;
     this.table = options.table;
-    this.#schemaHash = schemaHash(`source ${options.eventTimeColumn} ${options.outOfOrderMs}`);
+    // The bound is no fact: made smaller or larger, the watermark goes on from where it stands.
+    this.state = new StepState({
+      id: options.id,
+      facts: { "event time": options.eventTimeColumn ?? "commit time" },
+      values: [this.#maxEventMs, this.#watermarkMs],
+    });
   }
 
   /** -Infinity before the first commit. */
   get watermarkMs(): number {
-    return this.#watermarkMs;
+    return this.#watermarkMs.value;
   }
 
   /** Takes the changes of one slice that belong to this table. */
@@ -74,7 +79,9 @@ export class SourceOperator {
   /** The transaction is whole: the watermark may move. */
   onCommit(commitMs: number): void {
     const newest =
-      this.#options.eventTimeColumn === null ? commitMs : Math.min(this.#maxEventMs, commitMs);
+      this.#options.eventTimeColumn === null
+        ? commitMs
+        : Math.min(this.#maxEventMs.value, commitMs);
     this.#advance(newest - this.#options.outOfOrderMs);
   }
 
@@ -83,29 +90,15 @@ export class SourceOperator {
     this.#advance(serverMs - this.#options.outOfOrderMs);
   }
 
-  saveDirty(): StateBlock[] {
-    if (!this.#isDirty) return [];
-    this.#isDirty = false;
-    const out = new BlockWriter(this.#schemaHash);
-    out.double(this.#maxEventMs);
-    out.double(this.#watermarkMs);
-    return [{ operator: this.id, block: -1, bytes: out.finish() }];
-  }
-
-  restore(blocks: readonly StateBlock[]): void {
-    for (const block of blocks) {
-      const from = new BlockReader(block.bytes, this.#schemaHash, this.id);
-      this.#maxEventMs = from.double();
-      this.#watermarkMs = from.double();
-    }
-    for (const next of this.#options.next) next.onWatermark(this.#watermarkMs);
+  /** Tells the steps after it, whose state was restored, where the watermark stands. */
+  announce(): void {
+    for (const next of this.#options.next) next.onWatermark(this.#watermarkMs.value);
   }
 
   #advance(watermarkMs: number): void {
-    if (!(watermarkMs > this.#watermarkMs)) return;
-    this.#watermarkMs = watermarkMs;
-    this.#isDirty = true;
-    for (const next of this.#options.next) next.onWatermark(watermarkMs);
+    if (!(watermarkMs > this.#watermarkMs.value)) return;
+    this.#watermarkMs.value = watermarkMs;
+    this.announce();
   }
 
   #push(i: number): void {
@@ -134,7 +127,7 @@ export class SourceOperator {
   #readEventTimes(rows: Rows): void {
     const { batch, indices, eventMs, count } = rows;
     const codec = rows.relation.columns[this.#eventTime]?.codec;
-    let newest = this.#maxEventMs;
+    let newest = this.#maxEventMs.value;
     for (let k = 0; k < count; k++) {
       const i = indices[k] as number;
       const cell = (batch.after[i] as number) + 2 * this.#eventTime;
@@ -148,8 +141,7 @@ export class SourceOperator {
       eventMs[k] = ms;
       if (ms > newest) newest = ms;
     }
-    if (newest > this.#maxEventMs) this.#maxEventMs = newest;
-    this.#isDirty = true;
+    this.#maxEventMs.value = newest;
   }
 
   #bind(relation: Relation): void {

@@ -79,7 +79,7 @@ function compileWindow(
   const time = eventTimeType(table, source);
   const aggregates = node.aggregates.map(({ fn, column }): BoundAggregate => {
     const from = column === null ? null : columnOf(table, column, node.id);
-    return { aggregate: createAggregate(fn, from), column };
+    return { fn, aggregate: createAggregate(fn, from), column };
   });
   const values = aggregates.map(
     ({ aggregate }, i): OutputColumn => ({
@@ -95,6 +95,7 @@ function compileWindow(
   const window = new WindowOperator({
     id: node.id,
     input: node.input,
+    eventTime: source.eventTime ?? "commit time",
     shape,
     keys: node.keys,
     sizeMs: node.sizeMs,

@@ -2,9 +2,10 @@ import { assert } from "../core/assert.js";
 import type { Batch, TransactionSlice } from "../core/batch.js";
 import { TidemarkError } from "../core/errors.js";
 import type { Lsn } from "../core/lsn.js";
-import type { OutputOperator, StateBlock } from "../core/operator.js";
+import type { OutputOperator, StateBlock, StateSnapshot } from "../core/operator.js";
 import type { OutputBatch } from "../core/output.js";
 import type { SourceOperator } from "../operators/source-operator.js";
+import { joinSnapshots } from "../state/join-snapshots.js";
 
 /** What has gone through the engine. */
 export interface EngineCounters {
@@ -46,6 +47,8 @@ export class Engine {
   #resent: readonly OutputOperator[] = [];
   #isSkipping = false;
   #isInTransaction = false;
+  /** Something may have changed since the results were collected. */
+  #hasUncollected = false;
   #lastCommitMs: number | null = null;
 
   constructor(
@@ -87,7 +90,7 @@ export class Engine {
   }
 
   get stateBytes(): number {
-    return this.#outputs.reduce((bytes, output) => bytes + output.stateBytes, 0);
+    return this.#outputs.reduce((bytes, output) => bytes + output.state.bytes, 0);
   }
 
   /** Loads the blocks of a checkpoint. */
@@ -101,10 +104,10 @@ export class Engine {
           "Undo the change, rename the pipeline, or run with --reset.",
       );
     }
-    // Windows first: a source's restore tells them its watermark.
-    for (const operator of [...this.#outputs, ...this.#sources]) {
-      operator.restore(blocks.filter((block) => block.operator === operator.id));
+    for (const { id, state } of [...this.#outputs, ...this.#sources]) {
+      state.restore(blocks.filter((block) => block.operator === id));
     }
+    for (const source of this.#sources) source.announce();
   }
 
   /**
@@ -127,6 +130,7 @@ export class Engine {
       this.#isInTransaction = true;
     }
     if (!this.#isSkipping) {
+      this.#hasUncollected = true;
       for (const source of this.#sources) source.onSlice(batch, slice);
       this.counters.changes += slice.to - slice.from;
     }
@@ -141,6 +145,7 @@ export class Engine {
 
   /** Lets the server's clock move the watermarks. Only together with a checkpoint. */
   onIdle(serverMs: number): void {
+    this.#hasUncollected = true;
     for (const source of this.#sources) source.onIdle(serverMs);
   }
 
@@ -148,13 +153,15 @@ export class Engine {
   collect(): OutputBatch[] {
     assert(!this.#isInTransaction, "results are collected between transactions");
     assert(!this.isReplaying, "results that the sink has are not collected again");
+    this.#hasUncollected = false;
     return this.#outputs.flatMap((output) => output.collect() ?? []);
   }
 
-  /** State that changed since the last call. Follows a `collect`. */
-  saveDirty(): StateBlock[] {
+  /** Begins a snapshot of the state that changed since the last one. Follows a `collect`. */
+  snapshot(): StateSnapshot {
     assert(!this.#isInTransaction, "a checkpoint stands on a commit boundary");
-    return [...this.#outputs, ...this.#sources].flatMap((operator) => operator.saveDirty());
+    assert(!this.#hasUncollected, "a checkpoint is taken after its results are");
+    return joinSnapshots([...this.#outputs, ...this.#sources].map(({ state }) => state.snapshot()));
   }
 
   #commit(slice: TransactionSlice, end: Lsn): void {
@@ -180,7 +187,8 @@ export class Engine {
     this.#cursor = this.#replayUntil;
     if (this.#idleMs !== null) this.onIdle(this.#idleMs);
     for (const output of this.#outputs) output.discard();
-    for (const output of this.#resent) output.resend();
+    this.#hasUncollected = false;
     if (this.#idleMs !== null) this.#onReplayed();
+    for (const output of this.#resent) output.resend();
   }
 }

@@ -4,7 +4,7 @@ import type { CheckpointStore } from "../core/checkpoint-store.js";
 import { TidemarkError } from "../core/errors.js";
 import { type Failpoint, NO_FAILPOINT } from "../core/failpoint.js";
 import { formatLsn, type Lsn, ZERO_LSN } from "../core/lsn.js";
-import type { StateBlock } from "../core/operator.js";
+import type { StateBlock, StateSnapshot } from "../core/operator.js";
 import type { Position } from "../core/position.js";
 import type { Sink, SinkCommit, SinkProgress } from "../core/sink.js";
 import type { ChangeStream } from "../core/source.js";
@@ -263,7 +263,7 @@ export class Session {
       outputs,
       mustBeDurable: withCheckpoint,
     };
-    const blocks = withCheckpoint ? engine.saveDirty() : null;
+    const blocks = withCheckpoint ? finished(engine.snapshot()) : null;
     this.#hasNews = false;
     this.#idle = null;
     this.#lastFlushMs = nowMs;
@@ -284,7 +284,7 @@ export class Session {
     const engine = this.#engine;
     assert(engine !== null && this.#writing === null, "nothing is written during a replay");
     const position = { systemId: this.#systemId, timeline: this.#timeline, lsn: engine.cursor };
-    this.#begin(this.#save(position, engine.saveDirty()));
+    this.#begin(this.#save(position, finished(engine.snapshot())));
   }
 
   #begin(writing: Promise<void>): void {
@@ -377,6 +377,11 @@ export class Session {
       this.#onBoundary();
     });
   }
+}
+
+function finished(snapshot: StateSnapshot): readonly StateBlock[] {
+  while (snapshot.advance());
+  return snapshot.blocks;
 }
 
 /** Results without the state they were computed from cannot be continued. */

@@ -20,6 +20,11 @@ export class BlockWriter {
     this.#uint32(schemaHash);
   }
 
+  /** Bytes written so far. */
+  get length(): number {
+    return this.#length;
+  }
+
   /** A non-negative integer up to 2^53 - 1. */
   integer(value: number): void {
     this.#reserve(8);

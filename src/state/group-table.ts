@@ -40,6 +40,11 @@ export class GroupTable {
     this.#onGrow = onGrow;
   }
 
+  /** Slots from here on were never used. */
+  get end(): number {
+    return this.#fresh;
+  }
+
   /** Approximate bytes of memory held. */
   get bytes(): number {
     return this.capacity * 36 + this.#arena.length;

@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 import { PostgresSink } from "../../sinks/postgres/postgres-sink.js";
 import type { Plan, WindowNode } from "../../src/pipeline/plan.js";
 import { sqlConnect } from "../../src/source/sql-client.js";
-import { merged, OperatorHarness } from "../fixtures/operator-harness.js";
+import { finished, merged, OperatorHarness } from "../fixtures/operator-harness.js";
 import { insert } from "../fixtures/pgoutput-messages.js";
 import {
   batchesOf,
@@ -248,7 +248,8 @@ async function streamed(chosen: TestCase, rows: readonly Row[], view: string): P
       mustBeDurable: false,
     };
     await sink.write({ ...commit, outputs });
-    blocks.push({ lsn, watermarkMs: null, changelog: [], blocks: harness.engine.saveDirty() });
+    const saved = finished(harness.engine.snapshot());
+    blocks.push({ lsn, watermarkMs: null, changelog: [], blocks: saved });
     if (i % 3 !== 2) continue;
     harness = new OperatorHarness(plan, [table], lsn);
     harness.engine.restore(merged(blocks));

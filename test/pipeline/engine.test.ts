@@ -65,11 +65,7 @@ describe("a transaction", () => {
     const [open] = batchesOf(messagesOf(parts), (i) => i === 2);
     for (const slice of open?.transactions ?? []) if (open) engine.apply(open, slice);
     expect(engine.isInTransaction).toBe(true);
-    for (const act of [
-      () => engine.collect(),
-      () => engine.saveDirty(),
-      () => engine.advance(9n),
-    ]) {
+    for (const act of [() => engine.collect(), () => engine.snapshot(), () => engine.advance(9n)]) {
       expect(act).toThrow("invariant broken");
     }
   });

@@ -1,19 +1,19 @@
-import { assert } from "../../core/assert.js";
-import type { OutputOperator, StateBlock } from "../../core/operator.js";
+import type { OutputOperator } from "../../core/operator.js";
 import type { OutputBatch, OutputShape, ResultValue } from "../../core/output.js";
 import { columnIndex, type Relation } from "../../core/relation.js";
 import { emptyRows, type Rows } from "../../core/rows.js";
 import { Timestamp } from "../../core/timestamp.js";
-import { BlockReader, BlockWriter, schemaHash } from "../../state/block.js";
-import { GroupTable, KEY_GROUPS } from "../../state/group-table.js";
+import { ChangedSlots } from "../../state/changed-slots.js";
+import { KeyedState } from "../../state/keyed-state.js";
+import { StateNumber } from "../../state/state-number.js";
+import { StepState } from "../../state/step-state.js";
 import type { Aggregate } from "./aggregates/aggregate.js";
 import { decodeGroupKey } from "./group-key.js";
 
-/** Block number of the bound below which windows are gone; groups have 0 to 127. */
-const BOUND_BLOCK = -1;
-
 /** An aggregate and the column it reads; null for `count(*)`. */
 export interface BoundAggregate {
+  /** Name of the function. */
+  readonly fn: string;
   readonly aggregate: Aggregate;
   readonly column: string | null;
 }
@@ -23,6 +23,8 @@ export interface WindowOperatorOptions {
   readonly id: string;
   /** The step it reads from: another filter makes another state. */
   readonly input: string;
+  /** What gives the rows their event time: a column, or the commit. */
+  readonly eventTime: string;
   readonly shape: OutputShape;
   /** Group columns of the input, in the order of the shape's group columns. */
   readonly keys: readonly string[];
@@ -49,53 +51,37 @@ export class WindowOperator implements OutputOperator {
   readonly id: string;
   /** Rows that came for windows already removed by `retain`. */
   expiredRows = 0;
+  readonly state: StepState;
   readonly #options: WindowOperatorOptions;
-  readonly #schemaHash: number;
-  readonly #groups: GroupTable;
-  readonly #dirtyGroups = new Uint8Array(KEY_GROUPS);
+  readonly #groups: KeyedState;
+  readonly #changed = new ChangedSlots();
   #slots: Int32Array = new Int32Array(0);
   readonly #narrowed: Rows = emptyRows();
-  #changed: Uint8Array;
-  #changedSlots: number[] = [];
   #keyColumns: number[] = [];
   #valueColumns: number[] = [];
   #relation: Relation | null = null;
-  /** Windows that start before this are gone. */
-  #firstWindow = Number.NEGATIVE_INFINITY;
+  /**
+   * Windows that start before this are gone. State of its own: were it drawn from the watermark
+   * again, a longer `retain` would let late rows begin windows anew whose earlier rows are
+   * forgotten.
+   */
+  readonly #firstWindow = new StateNumber(Number.NEGATIVE_INFINITY);
   #isRemovalDue = false;
-  #isBoundDirty = false;
   #nextRemovalMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: WindowOperatorOptions) {
     this.#options = options;
     this.id = options.id;
-    this.#schemaHash = schemaHash(
-      JSON.stringify([
-        options.input,
-        options.keys,
-        options.sizeMs,
-        options.offsetMs,
-        options.aggregates.map(({ aggregate, column }) => [
-          aggregate.constructor.name,
-          aggregate.sqlType,
-          column,
-        ]),
-      ]),
-    );
-    this.#groups = new GroupTable((capacity) => this.#grow(capacity));
-    this.#changed = new Uint8Array(0);
-    this.#grow(this.#groups.capacity);
-  }
-
-  get stateBytes(): number {
-    let perSlot = 1;
-    for (const { aggregate } of this.#options.aggregates) perSlot += aggregate.bytesPerSlot;
-    return this.#groups.bytes + this.#groups.capacity * perSlot;
-  }
-
-  /** Groups in memory: one a key and window. */
-  get groupCount(): number {
-    return this.#groups.size;
+    this.#groups = new KeyedState([
+      this.#changed,
+      ...options.aggregates.map(({ aggregate }) => aggregate),
+    ]);
+    this.state = new StepState({
+      id: options.id,
+      facts: factsOf(options),
+      values: [this.#firstWindow],
+      keyed: this.#groups,
+    });
   }
 
   onRows(rows: Rows): void {
@@ -111,12 +97,11 @@ export class WindowOperator implements OutputOperator {
     if (retainMs === null || watermarkMs < this.#nextRemovalMs) return;
     // Window [s, s + size) goes when s + size <= watermark - retain.
     const first = windowStart(watermarkMs - retainMs, sizeMs, offsetMs);
-    if (first > this.#firstWindow) {
-      this.#firstWindow = first;
+    if (first > this.#firstWindow.value) {
+      this.#firstWindow.value = first;
       this.#isRemovalDue = true;
-      this.#isBoundDirty = true;
       const gone = [...this.#groups.windows()].filter((window) => window < first);
-      for (const window of gone) this.#groups.removeWindow(window, (slot) => this.#free(slot));
+      for (const window of gone) this.#groups.removeWindow(window);
     }
     this.#nextRemovalMs = first + sizeMs + retainMs;
   }
@@ -124,11 +109,9 @@ export class WindowOperator implements OutputOperator {
   collect(): OutputBatch | null {
     const { shape, keys, aggregates } = this.#options;
     const columns: ResultValue[][] = shape.columns.map(() => []);
-    let rowCount = 0;
-    for (const slot of this.#changedSlots) {
-      if (this.#changed[slot] === 0) continue;
-      this.#changed[slot] = 0;
-      rowCount++;
+    const slots = this.#changed.take();
+    const rowCount = slots.length;
+    for (const slot of slots) {
       let c = 0;
       for (const key of decodeGroupKey(this.#groups.keyOf(slot), keys.length)) {
         (columns[c++] as ResultValue[]).push(key);
@@ -138,71 +121,22 @@ export class WindowOperator implements OutputOperator {
         (columns[c++] as ResultValue[]).push(aggregate.result(slot));
       }
     }
-    this.#changedSlots = [];
-    const removeBeforeMs = this.#isRemovalDue ? this.#firstWindow : null;
+    const removeBeforeMs = this.#isRemovalDue ? this.#firstWindow.value : null;
     this.#isRemovalDue = false;
     if (rowCount === 0 && removeBeforeMs === null) return null;
     return { output: shape.name, rowCount, columns, removeBeforeMs };
   }
 
   resend(): boolean {
-    for (let slot = 0; slot < this.#groups.capacity; slot++) {
-      if (this.#groups.isUsed(slot)) this.#markChanged(slot);
+    for (let slot = 0; slot < this.#groups.end; slot++) {
+      if (this.#groups.isUsed(slot)) this.#changed.mark(slot);
     }
     return this.#groups.size > 0;
   }
 
   discard(): void {
-    for (const slot of this.#changedSlots) this.#changed[slot] = 0;
-    this.#changedSlots = [];
+    this.#changed.take();
     this.#isRemovalDue = false;
-  }
-
-  saveDirty(): StateBlock[] {
-    assert(this.#changedSlots.length === 0, "a checkpoint is taken after its results are");
-    const bound = this.#isBoundDirty ? [this.#saveBound()] : [];
-    this.#isBoundDirty = false;
-    if (!this.#dirtyGroups.includes(1)) return bound;
-    const writers = new Map<number, BlockWriter>();
-    this.#dirtyGroups.forEach((isDirty, group) => {
-      if (isDirty) writers.set(group, new BlockWriter(this.#schemaHash));
-    });
-    for (let slot = 0; slot < this.#groups.capacity; slot++) {
-      if (!this.#groups.isUsed(slot)) continue;
-      const out = writers.get(this.#groups.keyGroupOf(slot));
-      if (out === undefined) continue;
-      out.double(this.#groups.windowOf(slot));
-      out.bytes(this.#groups.keyOf(slot));
-      for (const { aggregate } of this.#options.aggregates) aggregate.save(slot, out);
-    }
-    this.#dirtyGroups.fill(0);
-    const groups = [...writers].map(([block, out]) => {
-      return { operator: this.id, block, bytes: out.finish() };
-    });
-    return [...bound, ...groups];
-  }
-
-  restore(blocks: readonly StateBlock[]): void {
-    for (const { block, bytes } of blocks) {
-      const from = new BlockReader(bytes, this.#schemaHash, this.id);
-      if (block === BOUND_BLOCK) this.#firstWindow = from.double();
-      while (!from.isAtEnd) {
-        const window = from.double();
-        this.#groups.setKey(from.bytes());
-        const slot = this.#groups.slot(window);
-        for (const { aggregate } of this.#options.aggregates) aggregate.load(slot, from);
-      }
-    }
-  }
-
-  /**
-   * Which windows are gone is state of its own: were it drawn from the watermark again, a longer
-   * `retain` would let late rows begin windows anew whose earlier rows are forgotten.
-   */
-  #saveBound(): StateBlock {
-    const out = new BlockWriter(this.#schemaHash);
-    out.double(this.#firstWindow);
-    return { operator: this.id, block: BOUND_BLOCK, bytes: out.finish() };
   }
 
   /** Finds each row's slot; leaves out rows whose window is gone. */
@@ -210,6 +144,7 @@ export class WindowOperator implements OutputOperator {
     const { batch, indices, eventMs, count } = rows;
     const { sizeMs, offsetMs } = this.#options;
     const groups = this.#groups;
+    const firstWindow = this.#firstWindow.value;
     const narrowed = this.#narrowed;
     if (this.#slots.length < count) {
       this.#slots = new Int32Array(indices.length);
@@ -220,7 +155,7 @@ export class WindowOperator implements OutputOperator {
     let kept = 0;
     for (let k = 0; k < count; k++) {
       const window = windowStart(eventMs[k] as number, sizeMs, offsetMs);
-      if (window < this.#firstWindow) {
+      if (window < firstWindow) {
         this.expiredRows++;
         continue;
       }
@@ -233,32 +168,12 @@ export class WindowOperator implements OutputOperator {
         else groups.addBytes(batch.bytes[i] as Uint8Array, start, batch.cells[cell + 1] as number);
       }
       const slot = groups.slot(window);
-      if (this.#changed[slot] === 0) this.#markChanged(slot);
+      this.#changed.mark(slot);
       narrowed.indices[kept] = i;
       this.#slots[kept++] = slot;
     }
     narrowed.count = kept;
     return narrowed;
-  }
-
-  #markChanged(slot: number): void {
-    if (this.#changed[slot] === 1) return;
-    this.#changed[slot] = 1;
-    this.#changedSlots.push(slot);
-    this.#dirtyGroups[this.#groups.keyGroupOf(slot)] = 1;
-  }
-
-  #free(slot: number): void {
-    this.#dirtyGroups[this.#groups.keyGroupOf(slot)] = 1;
-    this.#changed[slot] = 0;
-    for (const { aggregate } of this.#options.aggregates) aggregate.clear(slot);
-  }
-
-  #grow(capacity: number): void {
-    const changed = new Uint8Array(capacity);
-    changed.set(this.#changed);
-    this.#changed = changed;
-    for (const { aggregate } of this.#options.aggregates) aggregate.grow(capacity);
   }
 
   #bind(relation: Relation): void {
@@ -274,6 +189,20 @@ export class WindowOperator implements OutputOperator {
     const time = Timestamp.of(window);
     return this.#options.isLocalTime ? time.toLocalString() : time;
   }
+}
+
+/** What the numbers in the state mean; with other facts they would mean something else. */
+function factsOf(options: WindowOperatorOptions): Record<string, string> {
+  const { input, eventTime, shape, keys, sizeMs, offsetMs, aggregates } = options;
+  return {
+    input,
+    "event time": eventTime,
+    keys: keys.map((key, i) => `${key} ${shape.columns[i]?.sqlType}`).join(", "),
+    window: `tumbling, ${sizeMs} ms, offset ${offsetMs} ms`,
+    aggregates: aggregates
+      .map(({ fn, column, aggregate }) => `${fn}(${column ?? "*"}) ${aggregate.sqlType}`)
+      .join(", "),
+  };
 }
 
 /** Start of the window that holds `ms`; NaN and the infinities stay what they are. */

@@ -1,20 +1,14 @@
 import type { ResultValue } from "../../../core/output.js";
 import type { Rows } from "../../../core/rows.js";
-import type { BlockReader, BlockWriter } from "../../../state/block.js";
+import type { StateColumn } from "../../../state/state-column.js";
 
 /**
  * One aggregate over many groups: numbers in arrays, indexed by slot. Rows come a selection at a
  * time, so that the loop is inside and the aggregate's code stays monomorphic.
  */
-export interface Aggregate {
+export interface Aggregate extends StateColumn {
   /** PostgreSQL type of the result. */
   readonly sqlType: string;
-  /** Approximate bytes a slot. */
-  readonly bytesPerSlot: number;
-  /** Makes room for slots below `capacity`. */
-  grow(capacity: number): void;
-  /** Forgets a slot that was freed. */
-  clear(slot: number): void;
   /**
    * Adds row `k` of `rows` to `slots[k]`, for all k. `column` is the index of the aggregate's
    * column in the rows' relation.
@@ -22,8 +16,6 @@ export interface Aggregate {
   add(rows: Rows, slots: Int32Array, column: number): void;
   /** The result of a slot that has had at least one row. */
   result(slot: number): ResultValue;
-  save(slot: number, out: BlockWriter): void;
-  load(slot: number, from: BlockReader): void;
 }
 
 /** Copies `from` into a longer array. */

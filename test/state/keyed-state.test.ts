@@ -1,0 +1,186 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { TidemarkError } from "../../src/core/errors.js";
+import type { StateBlock } from "../../src/core/operator.js";
+import type { BlockReader, BlockWriter } from "../../src/state/block.js";
+import { KEY_GROUPS } from "../../src/state/group-table.js";
+import { KeyedState } from "../../src/state/keyed-state.js";
+import type { StateColumn } from "../../src/state/state-column.js";
+import { StateNumber } from "../../src/state/state-number.js";
+import { StepState } from "../../src/state/step-state.js";
+
+/** A number a slot: the least that an operator may keep. */
+class Totals implements StateColumn {
+  readonly bytesPerSlot = 8;
+  readonly values: number[] = [];
+
+  grow(): void {}
+
+  clear(slot: number): void {
+    this.values[slot] = 0;
+  }
+
+  save(slot: number, out: BlockWriter): void {
+    out.integer(this.values[slot] ?? 0);
+  }
+
+  load(slot: number, from: BlockReader): void {
+    this.values[slot] = from.integer();
+  }
+}
+
+/** A step that adds numbers by key and window, and remembers one number beside them. */
+class Step {
+  readonly totals = new Totals();
+  readonly keyed = new KeyedState([this.totals]);
+  readonly bound = new StateNumber(Number.NEGATIVE_INFINITY);
+  readonly state: StepState;
+
+  constructor(facts: Record<string, string> = { keys: "k" }) {
+    const { bound, keyed } = this;
+    this.state = new StepState({ id: "totals", facts, values: [bound], keyed });
+  }
+
+  add(key: string, window: number, amount: number): void {
+    const bytes = Buffer.from(key);
+    this.keyed.beginKey();
+    this.keyed.addBytes(bytes, 0, bytes.length);
+    const slot = this.keyed.slot(window);
+    this.totals.values[slot] = (this.totals.values[slot] ?? 0) + amount;
+  }
+
+  /** Everything it remembers, as text. */
+  get contents(): string[] {
+    const lines = [`bound ${this.bound.value}`];
+    for (let slot = 0; slot < this.keyed.end; slot++) {
+      if (!this.keyed.isUsed(slot)) continue;
+      const key = Buffer.from(this.keyed.keyOf(slot)).toString("latin1");
+      lines.push(`${key} ${this.keyed.windowOf(slot)}: ${this.totals.values[slot]}`);
+    }
+    return lines.sort();
+  }
+}
+
+/** What a store holds after saves: the newest block of each number. */
+class Store {
+  readonly #blocks = new Map<number, StateBlock>();
+
+  save(blocks: readonly StateBlock[]): void {
+    for (const block of blocks) this.#blocks.set(block.block, block);
+  }
+
+  restored(): Step {
+    const step = new Step();
+    step.state.restore([...this.#blocks.values()]);
+    return step;
+  }
+}
+
+const key = fc.nat(700).map((k) => `customer ${k}`);
+const window = fc.constantFrom(0, 60_000, 120_000, Number.NaN);
+const change = fc.oneof(
+  {
+    weight: 40,
+    arbitrary: fc.record({ op: fc.constant("add" as const), key, window, amount: fc.nat(9) }),
+  },
+  { weight: 1, arbitrary: fc.record({ op: fc.constant("remove" as const), window }) },
+  { weight: 2, arbitrary: fc.record({ op: fc.constant("bound" as const), value: fc.nat(5) }) },
+);
+type Change = typeof change extends fc.Arbitrary<infer T> ? T : never;
+const changes = fc.array(change, { maxLength: 60, size: "max" });
+/** Between two snapshots: changes before it begins, then changes before each piece of it. */
+const round = fc.record({
+  before: fc.array(change, { maxLength: 900, size: "max" }),
+  between: fc.array(changes, { maxLength: 12 }),
+});
+
+function apply(step: Step, made: readonly Change[]): void {
+  for (const one of made) {
+    if (one.op === "add") step.add(one.key, one.window, one.amount);
+    else if (one.op === "remove") step.keyed.removeWindow(one.window);
+    else step.bound.value = one.value;
+  }
+}
+
+describe("a snapshot", () => {
+  test("holds the state of the moment it began, whatever happens between its pieces", () => {
+    fc.assert(
+      fc.property(fc.array(round, { minLength: 1, maxLength: 4 }), (rounds) => {
+        const step = new Step();
+        const store = new Store();
+        for (const { before, between } of rounds) {
+          apply(step, before);
+          const expected = step.contents;
+          const snapshot = step.state.snapshot();
+          for (const made of between) {
+            apply(step, made);
+            snapshot.advance();
+          }
+          while (snapshot.advance());
+          store.save(snapshot.blocks);
+          expect(store.restored().contents).toEqual(expected);
+        }
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  test("takes what changed while it was under way into the next one", () => {
+    const step = new Step();
+    const store = new Store();
+    for (let k = 0; k < 2000; k++) step.add(`${k}`, 0, 1);
+    const snapshot = step.state.snapshot();
+    for (let k = 0; k < 2000; k += 7) step.add(`${k}`, 0, 1);
+    while (snapshot.advance());
+    store.save(snapshot.blocks);
+    const next = step.state.snapshot();
+    while (next.advance());
+    store.save(next.blocks);
+    expect(store.restored().contents).toEqual(step.contents);
+  });
+
+  test("holds only the key groups that changed, and nothing when nothing did", () => {
+    const step = new Step();
+    for (let k = 0; k < 5000; k++) step.add(`${k}`, 0, 1);
+    const groupsOf = (): number[] => {
+      const snapshot = step.state.snapshot();
+      while (snapshot.advance());
+      return snapshot.blocks.map(({ block }) => block);
+    };
+    expect(groupsOf()).toHaveLength(KEY_GROUPS);
+    step.add("77", 0, 1);
+    expect(groupsOf()).toHaveLength(1);
+    step.bound.value = 5;
+    expect(groupsOf()).toEqual([-1]);
+    step.bound.value = 5;
+    expect(groupsOf()).toEqual([]);
+  });
+
+  test("of a large state takes many pieces, each of a bounded number of slots", () => {
+    const step = new Step();
+    for (let k = 0; k < 20_000; k++) step.add(`${k}`, 0, 1);
+    const snapshot = step.state.snapshot();
+    let pieces = 0;
+    while (snapshot.advance()) pieces++;
+    expect(pieces).toBeGreaterThan(20_000 / 256);
+  });
+
+  test("does not begin while another one is under way", () => {
+    const step = new Step();
+    step.add("a", 0, 1);
+    const snapshot = step.state.snapshot();
+    expect(() => step.state.snapshot()).toThrow("invariant broken");
+    while (snapshot.advance());
+    step.state.snapshot();
+  });
+});
+
+test("state saved under other facts is not loaded", () => {
+  const step = new Step();
+  step.add("a", 0, 1);
+  const snapshot = step.state.snapshot();
+  while (snapshot.advance());
+  const other = new Step({ keys: "k, l" });
+  const mismatch = expect.objectContaining({ code: "STATE_MISMATCH" }) as TidemarkError;
+  expect(() => other.state.restore(snapshot.blocks)).toThrow(mismatch);
+});
