@@ -54,6 +54,8 @@ export interface StartOptions {
   readonly adoptSlot?: boolean;
   /** Told about failures that are tried again. */
   readonly onRetry?: (error: TidemarkError, delayMs: number) => void;
+  /** Told why a damaged checkpoint was passed over; the one before it stands in. */
+  readonly onPassedOver?: (reason: TidemarkError) => void;
   /** Told whenever a checkpoint has been loaded and reading begins. */
   readonly onRunning?: (status: RunStatus) => void;
 }
@@ -111,6 +113,7 @@ export function start(definition: PipelineDefinition, options: StartOptions = {}
     clock: CLOCK,
     random: Math.random,
     onRetry: options.onRetry ?? (() => {}),
+    onPassedOver: options.onPassedOver ?? (() => {}),
     onRunning: options.onRunning ?? (() => {}),
   });
   const done = runtime.run();

@@ -3,16 +3,29 @@ import type {
   CheckpointDelta,
   CheckpointHeader,
   CheckpointStore,
+  LoadBounds,
+  LoadedCheckpoint,
 } from "../core/checkpoint-store.js";
 import { TidemarkError } from "../core/errors.js";
 import type { StateBlock } from "../core/operator.js";
 import type { Position } from "../core/position.js";
+import { chooseGeneration } from "./choose-generation.js";
+
+const GENERATIONS = 2;
+
+interface Generation {
+  readonly position: Position;
+  /** By operator and number. */
+  readonly blocks: ReadonlyMap<string, StateBlock>;
+  /** For tests: a damaged one is refused. */
+  isDamaged: boolean;
+}
 
 /** What the stores of one pipeline share. It outlives each of them, as a database would. */
 export class MemoryCheckpoint {
   header: CheckpointHeader | null = null;
-  /** By operator and number. */
-  readonly blocks: Map<string, StateBlock> = new Map();
+  /** Newest first. */
+  generations: readonly Generation[] = [];
 }
 
 /**
@@ -22,6 +35,7 @@ export class MemoryCheckpoint {
 export class MemoryCheckpointStore implements CheckpointStore {
   readonly #shared: MemoryCheckpoint;
   #isOpen = false;
+  #hasClaimed = false;
 
   constructor(shared: MemoryCheckpoint) {
     this.#shared = shared;
@@ -37,41 +51,62 @@ export class MemoryCheckpointStore implements CheckpointStore {
   }
 
   async recordBirth(): Promise<void> {
-    this.#opened().header ??= { position: null, epoch: 0 };
+    this.#opened().header ??= { position: null, epoch: 0, earlier: [] };
   }
 
   async claim(epoch: number, position: Position): Promise<void> {
     const shared = this.#opened();
     if (shared.header !== null && shared.header.epoch >= epoch) throw fenced();
-    shared.header = { epoch, position: shared.header?.position ?? position };
+    this.#hasClaimed = true;
+    const first = { position, blocks: new Map(), isDamaged: false };
+    this.#keep(epoch, shared.generations.length === 0 ? [first] : shared.generations);
   }
 
-  async load(): Promise<{ position: Position; blocks: StateBlock[] }> {
-    const { header, blocks } = this.#opened();
-    const position = header?.position ?? null;
-    assert(position !== null, "a claimed checkpoint has a position");
-    return { position, blocks: [...blocks.values()].map(copied) };
+  async load(bounds?: LoadBounds): Promise<LoadedCheckpoint> {
+    const { header, generations } = this.#opened();
+    assert(header?.position != null, "a claimed checkpoint has a position");
+    const { generation, loaded, passedOver } = await chooseGeneration(
+      generations,
+      bounds,
+      async ({ blocks, isDamaged }) => {
+        if (isDamaged) throw corrupt();
+        return [...blocks.values()].map(copied);
+      },
+    );
+    if (this.#hasClaimed) {
+      this.#keep(header.epoch, generations.slice(generations.indexOf(generation)));
+    }
+    return { position: generation.position, blocks: loaded, passedOver };
   }
 
   async save({ epoch, position, blocks }: CheckpointDelta): Promise<void> {
-    const shared = this.#opened();
-    const current = shared.header?.position ?? null;
-    const isWriter = shared.header?.epoch === epoch && current?.systemId === position.systemId;
+    const { header, generations } = this.#opened();
+    const current = header?.position ?? null;
+    const isWriter = header?.epoch === epoch && current?.systemId === position.systemId;
     if (!isWriter || current.lsn > position.lsn) throw fenced();
-    shared.header = { epoch, position };
-    for (const block of blocks) {
-      shared.blocks.set(`${block.operator}\0${block.block}`, copied(block));
-    }
+    const merged = new Map(generations[0]?.blocks);
+    for (const block of blocks) merged.set(`${block.operator}\0${block.block}`, copied(block));
+    this.#keep(epoch, [{ position, blocks: merged, isDamaged: false }, ...generations]);
   }
+
+  /** Memory is as durable as it gets. */
+  async settled(): Promise<void> {}
 
   async reset(): Promise<void> {
     const shared = this.#opened();
     shared.header = null;
-    shared.blocks.clear();
+    shared.generations = [];
   }
 
   async close(): Promise<void> {
     this.#isOpen = false;
+  }
+
+  #keep(epoch: number, all: readonly Generation[]): void {
+    const generations = all.slice(0, GENERATIONS);
+    const [position = null, ...earlier] = generations.map((generation) => generation.position);
+    this.#shared.generations = generations;
+    this.#shared.header = { epoch, position, earlier };
   }
 
   #opened(): MemoryCheckpoint {
@@ -88,5 +123,12 @@ function fenced(): TidemarkError {
   return new TidemarkError(
     "FENCED",
     "Another instance of the pipeline has taken over its checkpoint; this one stops.",
+  );
+}
+
+function corrupt(): TidemarkError {
+  return new TidemarkError(
+    "CHECKPOINT_CORRUPT",
+    "The checkpoint in memory is damaged. Nothing was loaded; run with --reset.",
   );
 }

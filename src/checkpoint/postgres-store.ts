@@ -3,6 +3,8 @@ import type {
   CheckpointDelta,
   CheckpointHeader,
   CheckpointStore,
+  LoadBounds,
+  LoadedCheckpoint,
 } from "../core/checkpoint-store.js";
 import { TidemarkError } from "../core/errors.js";
 import { type Failpoint, NO_FAILPOINT } from "../core/failpoint.js";
@@ -16,6 +18,7 @@ import {
   type SqlRow,
   type SqlSession,
 } from "../core/sql.js";
+import { chooseGeneration } from "./choose-generation.js";
 
 const CHUNK_BYTES = 8 * 1024 * 1024;
 
@@ -41,7 +44,9 @@ const TABLES = [
 
 /**
  * Checkpoints in PostgreSQL: a row with position and epoch, and the newest version of each block.
- * A save is one transaction, so that blocks and position always belong together.
+ * A save is one transaction, so that blocks and position always belong together, and it is on disk
+ * when it resolves. It is acknowledged at once, and from then on an older generation would be of no
+ * use; so there is none.
  */
 export class PostgresCheckpointStore implements CheckpointStore {
   readonly #connect: SqlConnect;
@@ -89,20 +94,24 @@ export class PostgresCheckpointStore implements CheckpointStore {
     if (claimed.length === 0) throw this.#fenced();
   }
 
-  async load(): Promise<{ position: Position; blocks: StateBlock[] }> {
+  async load(bounds?: LoadBounds): Promise<LoadedCheckpoint> {
     const header = await readHeader(this.#open(), this.#pipeline);
     const position = header?.position ?? null;
     assert(position !== null, "a claimed checkpoint has a position");
+    const chosen = await chooseGeneration([{ position }], bounds, () => this.#loadBlocks());
+    return { position, blocks: chosen.loaded, passedOver: chosen.passedOver };
+  }
+
+  async #loadBlocks(): Promise<StateBlock[]> {
     const rows = await this.#query(
       "select operator, block, bytes from tidemark.checkpoint_block where pipeline = $1",
       [this.#pipeline],
     );
-    const blocks = rows.map((block) => ({
+    return rows.map((block) => ({
       operator: String(block["operator"]),
       block: Number(block["block"]),
       bytes: block["bytes"] as Uint8Array,
     }));
-    return { position, blocks };
   }
 
   async save(delta: CheckpointDelta): Promise<void> {
@@ -123,6 +132,9 @@ export class PostgresCheckpointStore implements CheckpointStore {
     };
     await inTransaction(this.#open(), writing, async () => this.#failpoint("checkpoint-switched"));
   }
+
+  /** The commit of a save has waited for the disk. */
+  async settled(): Promise<void> {}
 
   async #replaceBlocks(blocks: readonly StateBlock[]): Promise<void> {
     await this.#query(
@@ -176,7 +188,8 @@ export async function readHeader(
      from tidemark.checkpoint where pipeline = $1`,
     [pipeline],
   );
-  return row === undefined ? null : { position: positionOf(row), epoch: Number(row["epoch"]) };
+  if (row === undefined) return null;
+  return { position: positionOf(row), epoch: Number(row["epoch"]), earlier: [] };
 }
 
 /** Blocks in groups of about 8 MB, since they travel as one text a statement. */

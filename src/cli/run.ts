@@ -31,6 +31,9 @@ export async function runCommand(
       const facts = { code: error.code, retryInMs: Math.round(delayMs) };
       log.warn(facts, scrub(error.message));
     },
+    onPassedOver: (reason) => {
+      log.warn({ code: reason.code }, scrub(`an older checkpoint stands in: ${reason.message}`));
+    },
     onRunning: (status) => log.info(statusFacts(status), "running"),
   });
   const { slotName, publication } = running.settings.source;
@@ -76,6 +79,7 @@ function statusFacts(status: RunStatus): Record<string, unknown> {
     cursor: formatLsn(status.cursor),
     applied: formatLsn(status.applied),
     checkpoint: formatLsn(status.checkpoint),
+    acknowledged: formatLsn(status.acknowledged),
     stateBytes: status.stateBytes,
     watermark: watermarkMs === null ? null : new Date(watermarkMs).toISOString(),
     lastCommit: lastCommitMs === null ? null : new Date(lastCommitMs).toISOString(),

@@ -1,3 +1,5 @@
+import type { TidemarkError } from "./errors.js";
+import type { Lsn } from "./lsn.js";
 import type { StateBlock } from "./operator.js";
 import type { Position } from "./position.js";
 
@@ -6,6 +8,8 @@ export interface CheckpointHeader {
   /** Null while only the intent to create the slot is on record. */
   readonly position: Position | null;
   readonly epoch: number;
+  /** Where the generations stand that were saved before it and are still kept, newest first. */
+  readonly earlier: readonly Position[];
 }
 
 /** What one checkpoint adds: the dirty blocks replace those of the same operator and number. */
@@ -15,9 +19,26 @@ export interface CheckpointDelta {
   readonly blocks: readonly StateBlock[];
 }
 
+/** Which generations a run can begin with. */
+export interface LoadBounds {
+  /** The stream begins here: with an older generation changes would be missing. */
+  readonly notBefore: Lsn;
+  /** The results stand here: a newer generation holds what they never had. */
+  readonly notAfter: Lsn;
+}
+
+/** A checkpoint with its blocks, in no order; the receiver owns their bytes. */
+export interface LoadedCheckpoint {
+  readonly position: Position;
+  readonly blocks: readonly StateBlock[];
+  /** Why each newer generation was not taken; empty when this is the newest. */
+  readonly passedOver: readonly TidemarkError[];
+}
+
 /**
- * Keeps the newest checkpoint of one pipeline. A save is atomic and durable when it resolves, and
- * never moves the position back.
+ * Keeps the newest checkpoint of one pipeline, and where that can help the one before. A save is
+ * atomic and never moves the position back. It is the newest as soon as it resolves; whether it
+ * would survive a crash of the store is a second question, answered by `settled`.
  */
 export interface CheckpointStore {
   /** Connects and reads the header; null when nothing is stored. */
@@ -31,10 +52,20 @@ export interface CheckpointStore {
    * Throws FENCED when a greater or equal epoch has claimed already.
    */
   claim(epoch: number, position: Position): Promise<void>;
-  /** All blocks of the checkpoint, in no order. Throws CHECKPOINT_CORRUPT. */
-  load(): Promise<{ position: Position; blocks: StateBlock[] }>;
-  /** Resolves when durable. Throws FENCED when another epoch has claimed. */
+  /**
+   * The newest generation that is whole, within the bounds if any are given. Throws
+   * CHECKPOINT_CORRUPT when it is damaged and none before it may stand in, DIVERGED when all are
+   * beyond the results. After a claim, the next save follows the generation that was loaded.
+   */
+  load(bounds?: LoadBounds): Promise<LoadedCheckpoint>;
+  /** Resolves when it is the newest checkpoint. Throws FENCED when another epoch has claimed. */
   save(delta: CheckpointDelta): Promise<void>;
+  /**
+   * Resolves once the checkpoint at `lsn`, loaded or saved by this store, would survive whatever
+   * the store is configured to survive. Only then may it be acknowledged. Rejects when the store
+   * turns out to have lost it, and when it is closed before.
+   */
+  settled(lsn: Lsn): Promise<void>;
   /** Forgets the pipeline. */
   reset(): Promise<void>;
   close(): Promise<void>;

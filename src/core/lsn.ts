@@ -8,6 +8,8 @@ export type Lsn = bigint;
 
 /** The position before all others; START_REPLICATION reads it as "where the slot stands". */
 export const ZERO_LSN: Lsn = 0n;
+/** The greatest there is. */
+export const MAX_LSN: Lsn = 0xffff_ffff_ffff_ffffn;
 
 /** Reads PostgreSQL's `16/B374D848` form. Throws BAD_VALUE on anything else. */
 export function parseLsn(text: string): Lsn {

@@ -32,7 +32,10 @@ export interface StreamRequest {
 
 /** A running stream. It begins paused. */
 export interface ChangeStream {
-  /** Where the first transaction comes after: the checkpoint, or the new slot's starting point. */
+  /**
+   * Where the first transaction comes after: the oldest generation of the checkpoint that can still
+   * be loaded without a gap, or the new slot's starting point.
+   */
   readonly position: Position;
   /** Bytes received so far, protocol included. */
   readonly bytesReceived: number;

@@ -22,6 +22,8 @@ export interface RuntimeParts {
   readonly random: () => number;
   /** Told about each failure that is tried again. */
   readonly onRetry: (error: TidemarkError, delayMs: number) => void;
+  /** Told why a newer checkpoint was not loaded, when an older one could stand in. */
+  readonly onPassedOver?: (reason: TidemarkError) => void;
   /** Told when a session has loaded its checkpoint and reads. */
   readonly onRunning?: (status: RunStatus) => void;
   /** Where tests put faults; none when absent. */

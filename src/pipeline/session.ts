@@ -1,6 +1,6 @@
 import { assert } from "../core/assert.js";
 import type { Batch } from "../core/batch.js";
-import type { CheckpointStore } from "../core/checkpoint-store.js";
+import type { CheckpointHeader, CheckpointStore } from "../core/checkpoint-store.js";
 import { TidemarkError } from "../core/errors.js";
 import { type Failpoint, NO_FAILPOINT } from "../core/failpoint.js";
 import { formatLsn, type Lsn, ZERO_LSN } from "../core/lsn.js";
@@ -19,6 +19,8 @@ import type { RunStatus } from "./status.js";
 const URGENT_INTERVAL_MS = 100;
 /** How long the end of a session waits for the write that is under way. */
 const WRITE_END_MS = 2_000;
+/** How long a stop waits for its last checkpoint to be durable, so that the slot gets to know. */
+const SETTLE_END_MS = 1_000;
 
 /**
  * From loading the checkpoint to the end of the connection. The read path is synchronous: a read
@@ -27,10 +29,10 @@ const WRITE_END_MS = 2_000;
  * for the write after. Reading stops (back-pressure) when more than `maxInFlightBytes` came in
  * during one write.
  *
- * Order of a flush: results with their position (sink), then state (store), then the ack. Nothing
- * is acknowledged that is not in the store. Results between two checkpoints need not survive a
- * crash of the sink: what is lost there is computed again from the checkpoint, whose own results
- * were durable before it was saved.
+ * Order of a flush: results with their position (sink), then state (store), then, once the store
+ * says that it is durable there, the ack. Nothing is acknowledged that is not in the store. Results
+ * between two checkpoints need not survive a crash of the sink: what is lost there is computed
+ * again from the checkpoint, whose own results were durable before it was saved.
  */
 export class Session {
   readonly #parts: RuntimeParts;
@@ -44,6 +46,9 @@ export class Session {
   #timeline = 0;
   #applied: Lsn = ZERO_LSN;
   #checkpoint: Lsn = ZERO_LSN;
+  /** The newest checkpoint that is durable where it lives; what the slot may be told. */
+  #settled: Lsn = ZERO_LSN;
+  #settling: Promise<void> = Promise.resolve();
   #writing: Promise<void> | null = null;
   #isPaused = false;
   #isStopping = false;
@@ -89,6 +94,7 @@ export class Session {
       cursor: engine.cursor,
       applied: this.#applied,
       checkpoint: this.#checkpoint,
+      acknowledged: this.#settled,
       bytesReceived: this.#stream?.bytesReceived ?? 0,
       stateBytes: engine.stateBytes,
       watermarkMs: engine.watermarkMs,
@@ -124,11 +130,14 @@ export class Session {
 
   /** A write that hangs is left alone after a while; whether it took effect, the next run reads. */
   async #writingEnded(): Promise<void> {
-    if (this.#writing === null) return;
-    const writing = this.#writing;
-    await new Promise<void>((resolve) => {
-      const cancel = this.#parts.clock.after(WRITE_END_MS, resolve);
-      void writing.finally(() => {
+    if (this.#writing !== null) await this.#within(WRITE_END_MS, this.#writing);
+  }
+
+  /** Waits for `work`, which does not reject, but not longer than this. */
+  #within(limitMs: number, work: Promise<void>): Promise<void> {
+    return new Promise<void>((resolve) => {
+      const cancel = this.#parts.clock.after(limitMs, resolve);
+      void work.finally(() => {
         cancel();
         resolve();
       });
@@ -140,7 +149,10 @@ export class Session {
     this.#isStopping = true;
     const stream = this.#stream;
     const engine = this.#engine;
-    if (stream !== null && engine !== null) await this.#drain(engine);
+    if (stream !== null && engine !== null) {
+      await this.#drain(engine);
+      await this.#within(SETTLE_END_MS, this.#settling);
+    }
     await stream?.close();
   }
 
@@ -152,12 +164,16 @@ export class Session {
     // was read before them.
     const header = await this.#store.open();
     const progress = await this.#sink.open();
-    refuseOrphanedResults(progress, header?.position ?? null);
+    refuseOrphanedResults(progress, header);
     const created = await this.#sink.prepare(compiled.shapes);
     // The stream comes before the claim: whoever cannot have the slot must not fence off the
     // instance that has it.
+    let judged: CheckpointHeader | null = null;
     const stream = await source.open({
-      readCheckpoint: () => this.#store.readHeader(),
+      readCheckpoint: async () => {
+        judged = await this.#store.readHeader();
+        return judged;
+      },
       results: progress?.position ?? null,
       recordBirth: () => this.#store.recordBirth(),
       handlers: {
@@ -173,7 +189,11 @@ export class Session {
     await this.#store.claim(epoch, stream.position);
     const claimed = await this.#sink.claim(epoch, stream.position);
     this.#epoch = epoch;
-    const saved = await this.#store.load();
+    const saved = await this.#store.load({
+      notBefore: earliestLoad(stream.position.lsn, judged, stands),
+      notAfter: claimed.position.lsn,
+    });
+    for (const reason of saved.passedOver) this.#parts.onPassedOver?.(reason);
     this.#systemId = stream.position.systemId;
     this.#timeline = stream.position.timeline;
     this.#checkpoint = saved.position.lsn;
@@ -188,7 +208,7 @@ export class Session {
     this.#engine = engine;
     this.#hasNews = engine.resend(compiled.shapes.map(({ name }) => created.includes(name)));
     this.#lastCheckpointMs = this.#parts.clock.monotonic();
-    stream.report(this.#checkpoint, this.#applied);
+    this.#settling = this.#settle(this.#checkpoint);
     return stream;
   }
 
@@ -309,7 +329,7 @@ export class Session {
     this.#applied = commit.position.lsn;
     if (blocks !== null) return this.#save(commit.position, blocks);
     this.#hasProgressed = true;
-    this.#stream?.report(this.#checkpoint, this.#applied);
+    this.#stream?.report(this.#settled, this.#applied);
   }
 
   async #save(position: Position, blocks: readonly StateBlock[]): Promise<void> {
@@ -318,7 +338,20 @@ export class Session {
     assert(position.lsn >= this.#checkpoint, "a checkpoint never moves back");
     this.#checkpoint = position.lsn;
     this.#hasProgressed = true;
-    this.#stream?.report(this.#checkpoint, this.#applied);
+    this.#settling = this.#settle(position.lsn);
+  }
+
+  /** Acknowledges a checkpoint once it is durable where it lives. Never rejects. */
+  async #settle(lsn: Lsn): Promise<void> {
+    try {
+      await this.#store.settled(lsn);
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
+    assert(lsn <= this.#checkpoint, "only what is saved is acknowledged");
+    if (lsn > this.#settled) this.#settled = lsn;
+    this.#stream?.report(this.#settled, this.#applied);
     void this.#failpoint("acknowledged");
   }
 
@@ -384,12 +417,27 @@ function finished(snapshot: StateSnapshot): readonly StateBlock[] {
   return snapshot.blocks;
 }
 
+/**
+ * Where the oldest generation may lie that is loaded. The stream begins at `start`, but if another
+ * instance has had the slot since the slot was judged, the server may have begun later, and only
+ * that instance's last checkpoint is known to be no older than what it acknowledged.
+ */
+function earliestLoad(
+  start: Lsn,
+  judged: CheckpointHeader | null,
+  stands: CheckpointHeader | null,
+): Lsn {
+  const isSame = (judged?.epoch ?? 0) === (stands?.epoch ?? 0);
+  return isSame ? start : (stands?.position?.lsn ?? start);
+}
+
 /** Results without the state they were computed from cannot be continued. */
 export function refuseOrphanedResults(
   progress: SinkProgress | null,
-  checkpoint: Position | null,
+  header: CheckpointHeader | null,
 ): void {
   if (progress === null) return;
+  const checkpoint = header?.position ?? null;
   if (checkpoint === null || checkpoint.systemId !== progress.position.systemId) {
     throw new TidemarkError(
       "SLOT_WITHOUT_CHECKPOINT",
@@ -398,7 +446,8 @@ export function refuseOrphanedResults(
         "start from nothing.",
     );
   }
-  if (checkpoint.lsn > progress.position.lsn) {
+  const generations = [checkpoint, ...(header?.earlier ?? [])];
+  if (generations.every(({ lsn }) => lsn > progress.position.lsn)) {
     throw new TidemarkError(
       "DIVERGED",
       `The checkpoint at ${formatLsn(checkpoint.lsn)} is ahead of the results at ` +

@@ -7,8 +7,10 @@ export interface RunStatus {
   readonly cursor: Lsn;
   /** Visible in the results up to here. */
   readonly applied: Lsn;
-  /** Durable up to here; what the slot was told. */
+  /** The newest checkpoint. */
   readonly checkpoint: Lsn;
+  /** Durable up to here; what the slot was told. */
+  readonly acknowledged: Lsn;
   readonly transactions: number;
   readonly changes: number;
   readonly duplicates: number;

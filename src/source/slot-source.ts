@@ -2,7 +2,7 @@ import type { Client, QueryResult } from "pg";
 import type { CatalogTable } from "../core/catalog.js";
 import type { DecoderFactory } from "../core/decoder.js";
 import { TidemarkError } from "../core/errors.js";
-import { type Lsn, parseLsn } from "../core/lsn.js";
+import { type Lsn, parseLsn, ZERO_LSN } from "../core/lsn.js";
 import type { Position } from "../core/position.js";
 import type { ChangeSource, ChangeStream, StreamRequest } from "../core/source.js";
 import type { SqlSession } from "../core/sql.js";
@@ -56,7 +56,7 @@ export class SlotSource implements ChangeSource {
   }
 
   async open(request: StreamRequest): Promise<ChangeStream> {
-    const { from, checkpoint } = await this.#withSession((session) =>
+    const { from, checkpoint, confirmed } = await this.#withSession((session) =>
       this.#prepare(session, request),
     );
     let position: Position | null = null;
@@ -71,6 +71,7 @@ export class SlotSource implements ChangeSource {
         return from;
       },
       position: () => position as Position,
+      confirmed,
       connect: () => this.#connect(),
     });
     stream.closed.catch((error: unknown) => {
@@ -91,7 +92,7 @@ export class SlotSource implements ChangeSource {
   async #prepare(
     session: SqlSession,
     request: StreamRequest,
-  ): Promise<{ from: Lsn; checkpoint: Position | null }> {
+  ): Promise<{ from: Lsn; checkpoint: Position | null; confirmed: Lsn }> {
     const { publication, tables, slotName } = this.#options;
     const settings = await readServerSettings(session);
     requireReplication(settings, false);
@@ -103,6 +104,7 @@ export class SlotSource implements ChangeSource {
       slotName,
       slot,
       checkpoint,
+      earlier: header?.earlier ?? [],
       isBirthPending: header !== null && checkpoint === null,
       mayAdopt: this.#options.mayAdoptSlot,
     });
@@ -111,12 +113,14 @@ export class SlotSource implements ChangeSource {
     // it in silence (FM41). Beside a slot that goes on, it is therefore never created.
     const mayCreate = this.#options.mayCreatePublication && verdict.action !== "resume";
     await ensurePublication(session, { publication, tables, mayCreate });
-    if (verdict.action === "resume") return { from: verdict.from, checkpoint };
+    if (verdict.action === "resume") {
+      return { from: verdict.from, checkpoint, confirmed: slot?.confirmedFlushLsn ?? ZERO_LSN };
+    }
     requireReplication(settings, verdict.action === "create");
     await request.recordBirth();
     if (verdict.action === "recreate") await dropSlot(session, slotName);
     const from = await createSlot(session, slotName, CREATE_LOCK_TIMEOUT_MS);
-    return { from, checkpoint };
+    return { from, checkpoint, confirmed: from };
   }
 
   /** Our own walsender of a moment ago may still hold the slot; anyone else is reported. */

@@ -28,6 +28,8 @@ export interface SlotStreamOptions {
   beforeStart(identity: SystemIdentity, client: Client): Promise<Lsn>;
   /** Known once `beforeStart` has run. */
   position(): Position;
+  /** What the slot has been told already; `position` when absent. */
+  readonly confirmed?: Lsn;
   /** Opens a plain session for the watch over the publication. */
   connect(): Promise<SqlSession>;
   /**
@@ -141,7 +143,8 @@ export class SlotStream implements ChangeStream {
 
   #begin(transport: ReplicationTransport): void {
     const { walSenderTimeoutMs, watchIntervalMs } = this.#options;
-    this.#flush = this.position.lsn;
+    // The stream may begin at a checkpoint that is not yet known to be durable.
+    this.#flush = this.#options.confirmed ?? this.position.lsn;
     this.#apply = this.position.lsn;
     this.#received = this.position.lsn;
     const longest = this.#options.statusIntervalMs ?? STATUS_INTERVAL_MS;

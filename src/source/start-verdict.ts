@@ -8,6 +8,8 @@ export interface StartFacts {
   readonly slotName: string;
   readonly slot: SlotFacts | null;
   readonly checkpoint: Position | null;
+  /** Older generations that may have to stand in for the checkpoint. */
+  readonly earlier?: readonly Position[];
   readonly isBirthPending: boolean;
   /** The operator said that the slot's own position is the right place to begin. */
   readonly mayAdopt: boolean;
@@ -21,7 +23,9 @@ export type StartVerdict =
 
 /**
  * Decides from the slot and the checkpoint whether the stream can start without a gap, or throws
- * the reason why not. A checkpoint that is ahead of the slot is normal: it is durable first.
+ * the reason why not. A checkpoint that is ahead of the slot is normal: it is durable first. The
+ * stream then begins at the oldest generation that the slot still allows, so that a damaged newest
+ * one can be replaced without opening another stream; what the loaded one has is skipped.
  */
 export function judgeStart(facts: StartFacts): StartVerdict {
   const { slot, slotName, checkpoint } = facts;
@@ -61,7 +65,9 @@ export function judgeStart(facts: StartFacts): StartVerdict {
       { detail: { slot: slotName } },
     );
   }
-  return { action: "resume", from: checkpoint.lsn };
+  const confirmed = slot.confirmedFlushLsn ?? checkpoint.lsn;
+  const usable = (facts.earlier ?? []).filter(({ lsn }) => lsn >= confirmed);
+  return { action: "resume", from: usable.at(-1)?.lsn ?? checkpoint.lsn };
 }
 
 function refuseForeign(slotName: string, slot: SlotFacts): void {

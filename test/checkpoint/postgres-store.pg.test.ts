@@ -34,7 +34,7 @@ describe("the checkpoint store in PostgreSQL", () => {
       return { operator: "w", block, bytes: new Uint8Array(size).fill(block) };
     });
     await store.save({ epoch: 1, position: { systemId: "1", timeline: 1, lsn: 9n }, blocks });
-    const loaded = (await store.load()).blocks.sort((a, b) => a.block - b.block);
+    const loaded = [...(await store.load()).blocks].sort((a, b) => a.block - b.block);
     expect(loaded.map(({ bytes }) => bytes.length)).toEqual(sizes);
     expect(loaded.every(({ bytes, block }) => bytes.every((byte) => byte === block))).toBe(true);
     await store.close();

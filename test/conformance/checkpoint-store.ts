@@ -46,7 +46,7 @@ export const checkpointStoreCases: Readonly<Record<string, (make: MakeStore) => 
     await store.recordBirth();
     await store.close();
     const next = make();
-    expect(await next.open()).toEqual({ position: null, epoch: 0 });
+    expect(await next.open()).toEqual({ position: null, epoch: 0, earlier: [] });
     await next.close();
   },
 
@@ -56,7 +56,7 @@ export const checkpointStoreCases: Readonly<Record<string, (make: MakeStore) => 
     await store.recordBirth();
     await store.close();
     const next = make();
-    expect(await next.open()).toEqual({ position: at(100n), epoch: 4 });
+    expect(await next.open()).toEqual({ position: at(100n), epoch: 4, earlier: [] });
     await next.close();
   },
 
@@ -65,10 +65,10 @@ export const checkpointStoreCases: Readonly<Record<string, (make: MakeStore) => 
     await store.recordBirth();
     await store.claim(1, at(100n));
     await store.claim(7, at(999n));
-    expect(await store.load()).toEqual({ position: at(100n), blocks: [] });
+    expect(await store.load()).toEqual({ position: at(100n), blocks: [], passedOver: [] });
     await store.close();
     const next = make();
-    expect(await next.open()).toEqual({ position: at(100n), epoch: 7 });
+    expect(await next.open()).toEqual({ position: at(100n), epoch: 7, earlier: [] });
     await next.close();
   },
 
@@ -77,7 +77,7 @@ export const checkpointStoreCases: Readonly<Record<string, (make: MakeStore) => 
     expect(await waiting.readHeader()).toBeNull();
     await running.claim(1, at(100n));
     await running.save({ epoch: 1, position: at(250n), blocks: [] });
-    expect(await waiting.readHeader()).toEqual({ position: at(250n), epoch: 1 });
+    expect(await waiting.readHeader()).toMatchObject({ position: at(250n), epoch: 1 });
     await Promise.all([waiting.close(), running.close()]);
   },
 
@@ -185,6 +185,32 @@ export const checkpointStoreCases: Readonly<Record<string, (make: MakeStore) => 
     await store.close();
   },
 
+  "a checkpoint that is saved or loaded settles": async (make) => {
+    const store = await opened(make);
+    await store.claim(1, at(100n));
+    await store.load();
+    await store.settled(100n);
+    await store.save({ epoch: 1, position: at(200n), blocks: [block("w", 0, "a")] });
+    await store.settled(200n);
+    await store.close();
+  },
+
+  "a checkpoint beyond the results is refused": async (make) => {
+    const store = await opened(make);
+    await store.claim(1, at(100n));
+    const bounds = { notBefore: 0n, notAfter: 99n };
+    await expect(store.load(bounds)).rejects.toMatchObject({ code: "DIVERGED" });
+    await store.close();
+  },
+
+  "a checkpoint before the beginning of the stream is refused": async (make) => {
+    const store = await opened(make);
+    await store.claim(1, at(100n));
+    const bounds = { notBefore: 101n, notAfter: 200n };
+    await expect(store.load(bounds)).rejects.toMatchObject({ code: "SLOT_AHEAD" });
+    await store.close();
+  },
+
   "reset forgets everything, and the next run starts from nothing": async (make) => {
     const store = await opened(make);
     await store.claim(9, at(100n));
@@ -194,7 +220,7 @@ export const checkpointStoreCases: Readonly<Record<string, (make: MakeStore) => 
     const next = make();
     expect(await next.open()).toBeNull();
     await next.claim(1, at(50n));
-    expect(await next.load()).toEqual({ position: at(50n), blocks: [] });
+    expect(await next.load()).toEqual({ position: at(50n), blocks: [], passedOver: [] });
     await next.close();
   },
 };

@@ -95,6 +95,103 @@ describe("a flush", () => {
   });
 });
 
+describe("a checkpoint that is not yet durable where it lives", () => {
+  test("is acknowledged when it is, and holds nothing else up", async () => {
+    const harness = new PipelineHarness();
+    const { stream } = await harness.start();
+    harness.held.add("settle");
+    harness.clock.advance(1000);
+    send(stream, transaction(200n, ["a", T0]));
+    await settled();
+    send(stream, transaction(300n, ["a", T0]));
+    harness.clock.advance(1000);
+    await settled();
+    expect(harness.checkpoint.header?.position?.lsn).toBe(300n);
+    expect(stream.reports.at(-1)).toEqual([100n, 300n]);
+    harness.step("settle").pass();
+    await settled();
+    expect(stream.reports.at(-1)).toEqual([200n, 300n]);
+    harness.step("settle").pass();
+    await settled();
+    expect(stream.reports.at(-1)).toEqual([300n, 300n]);
+  });
+
+  test("is not acknowledged by a run that only loads it", async () => {
+    const harness = new PipelineHarness();
+    const first = await harness.start();
+    harness.clock.advance(1000);
+    harness.held.add("settle");
+    send(first.stream, transaction(200n, ["a", T0]));
+    await settled();
+    const second = await harness.start();
+    await settled();
+    expect(second.stream.reports).toEqual([]);
+    expect(harness.waiting).toEqual(["settle", "settle"]);
+  });
+
+  test("and never will be ends the session", async () => {
+    const harness = new PipelineHarness();
+    const { stream } = await harness.start();
+    harness.held.add("settle");
+    harness.clock.advance(1000);
+    send(stream, transaction(200n, ["a", T0]));
+    await settled();
+    harness.step("settle").refuse(new TidemarkError("CHECKPOINT_FAILED", "It is gone."));
+    await settled();
+    expect(harness.retries).toEqual(["CHECKPOINT_FAILED 250"]);
+    expect(stream.reports.at(-1)).toEqual([100n, 100n]);
+  });
+
+  test("keeps a stop waiting for a second", async () => {
+    const harness = new PipelineHarness();
+    const { stream, runtime, done } = await harness.start();
+    harness.held.add("settle");
+    harness.clock.advance(1000);
+    send(stream, transaction(200n, ["a", T0]));
+    await settled();
+    const stopping = runtime.stop();
+    await settled();
+    expect(stream.isClosed).toBe(false);
+    harness.clock.advance(1000);
+    await stopping;
+    expect(await done).toBe("stopped");
+    expect(stream.reports.at(-1)).toEqual([100n, 100n]);
+  });
+});
+
+describe("a damaged checkpoint", () => {
+  test("is replaced by the one before while the slot stands there, and loses nothing", async () => {
+    const harness = new PipelineHarness();
+    const first = await harness.start();
+    for (const end of [200n, 300n]) {
+      harness.clock.advance(1000);
+      send(first.stream, transaction(end, ["a", T0]));
+      await settled();
+    }
+    const [newest] = harness.checkpoint.generations;
+    if (newest !== undefined) newest.isDamaged = true;
+    harness.source.beginAt = 200n;
+    const { stream } = await harness.start();
+    expect(harness.passedOver).toEqual(["CHECKPOINT_CORRUPT"]);
+    send(stream, transaction(300n, ["a", T0]));
+    send(stream, transaction(400n, ["a", T0]));
+    harness.clock.advance(100);
+    await settled();
+    expect(harness.results.print("public.stats")).toMatch(/^a \|.*\| 3 \| 3.00/);
+  });
+
+  test("stops the run when the stream begins after the one before", async () => {
+    const harness = new PipelineHarness();
+    const first = await harness.start();
+    harness.clock.advance(1000);
+    send(first.stream, transaction(200n, ["a", T0]));
+    await settled();
+    const [newest] = harness.checkpoint.generations;
+    if (newest !== undefined) newest.isDamaged = true;
+    await expect(harness.start()).rejects.toMatchObject({ code: "CHECKPOINT_CORRUPT" });
+  });
+});
+
 describe("a keepalive", () => {
   const whole = transaction(200n, ["a", T0], ["b", T0]);
   const [open, rest] = batchesOf(whole, (i) => i === 2);

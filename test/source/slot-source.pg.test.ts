@@ -73,7 +73,7 @@ describe("a first start", () => {
     await sql("insert into t values (2, 'between')");
     const stream = await open(sourceOf(slot), {
       ...streamRequest(null),
-      readCheckpoint: async () => ({ position: null, epoch: 0 }),
+      readCheckpoint: async () => ({ position: null, epoch: 0, earlier: [] }),
     });
     expect(stream.position.lsn).toBeGreaterThan(first.lsn);
   });

@@ -113,6 +113,14 @@ describe("the start", () => {
     });
   });
 
+  test("reports no checkpoint that the slot was not told of before", async () => {
+    const { server, stream } = await open({ confirmed: 0x480n });
+    await server.until(() => server.statuses.length > 0);
+    expect(server.statuses[0]).toMatchObject({ write: START, flush: 0x480n });
+    stream.report(START, START);
+    await server.until(() => server.lastStatus?.flush === START);
+  });
+
   test("hands nothing over before resume, even what came with the answer", async () => {
     const server = await FakeWalsender.start(
       Buffer.concat([copyBoth, ...transaction(0x600n, 0x630n), m.keepalive(0x640n, true)]),

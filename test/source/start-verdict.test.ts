@@ -40,6 +40,16 @@ describe("the stream starts", () => {
       { action: "resume", from: 101n },
     ],
     [
+      "at the oldest generation that the slot still allows",
+      { checkpoint: at(150n), earlier: [at(120n), at(100n), at(99n)] },
+      { action: "resume", from: 100n },
+    ],
+    [
+      "at the checkpoint when the slot has passed all others",
+      { checkpoint: at(150n), earlier: [at(99n)] },
+      { action: "resume", from: 150n },
+    ],
+    [
       "at the checkpoint although the slot asks for adoption",
       { mayAdopt: true, checkpoint: at(150n) },
       { action: "resume", from: 150n },

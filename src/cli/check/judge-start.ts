@@ -24,11 +24,13 @@ export function judgeBeginning(facts: BeginningFacts): Finding {
   const checkpoint = header?.position ?? null;
   const isBirthPending = header !== null && checkpoint === null;
   try {
-    if (progress !== undefined) refuseOrphanedResults(progress, checkpoint);
-    const verdict = judgeStart({ slotName, slot, checkpoint, isBirthPending, mayAdopt: false });
+    if (progress !== undefined) refuseOrphanedResults(progress, header);
+    const earlier = header?.earlier ?? [];
+    const facts = { slotName, slot, checkpoint, earlier, isBirthPending, mayAdopt: false };
+    const verdict = judgeStart(facts);
     if (server !== null && checkpoint !== null) judgeServer(server, checkpoint);
     if (verdict.action === "resume") {
-      return ok("start", `The pipeline goes on from ${formatLsn(verdict.from)}`);
+      return ok("start", `The pipeline goes on from ${formatLsn(checkpoint?.lsn ?? verdict.from)}`);
     }
     return ok(
       "start",
