@@ -8,7 +8,7 @@ import type { TidemarkError } from "./core/errors.js";
 import { type Failpoint, NO_FAILPOINT } from "./core/failpoint.js";
 import type { PipelineDefinition } from "./pipeline/builder.js";
 import { armFailpoints, type FaultEffects } from "./pipeline/failpoints.js";
-import { nodesOf, tablesOf } from "./pipeline/plan.js";
+import { outputTablesOf, tablesOf } from "./pipeline/plan.js";
 import { Runtime } from "./pipeline/runtime.js";
 import { type Environment, resolveSettings, type Settings } from "./pipeline/settings.js";
 import type { RunStatus } from "./pipeline/status.js";
@@ -23,7 +23,9 @@ export { Numeric } from "./core/numeric.js";
 export { Timestamp } from "./core/timestamp.js";
 export {
   type AggregateSpec,
+  type AppendOptions,
   avg,
+  type Changes,
   count,
   defineConfig,
   type From,
@@ -150,7 +152,7 @@ export async function reset(
     await store.open();
     await store.reset();
     await sink.open();
-    await sink.reset(nodesOf(definition.plan, "view").map((view) => view.table));
+    await sink.reset(outputTablesOf(definition.plan));
   } finally {
     await Promise.all([store.close(), sink.close()]);
   }

@@ -1,7 +1,8 @@
 import { assert } from "../../src/core/assert.js";
 import { TidemarkError } from "../../src/core/errors.js";
 import { type Lsn, ZERO_LSN } from "../../src/core/lsn.js";
-import type { OutputBatch, OutputShape, ResultValue } from "../../src/core/output.js";
+import type { AppendBatch, OutputBatch, OutputShape, ResultValue } from "../../src/core/output.js";
+import { unpackCells } from "../../src/core/packed-cells.js";
 import type { Position } from "../../src/core/position.js";
 import type { Sink, SinkCommit, SinkProgress } from "../../src/core/sink.js";
 import { daysFromCivil, Timestamp } from "../../src/core/timestamp.js";
@@ -10,7 +11,7 @@ type MemoryRow = readonly ResultValue[];
 
 interface MemoryView {
   readonly shape: OutputShape;
-  /** By the text of group and time columns. */
+  /** By the text of the columns that name a row. */
   readonly rows: ReadonlyMap<string, MemoryRow>;
 }
 
@@ -40,13 +41,14 @@ export class MemoryResults {
 }
 
 /**
- * Views in memory, for tests. A new sink on the same {@link MemoryResults} finds what the one
- * before it has written.
+ * Views and append tables in memory, for tests. A new sink on the same {@link MemoryResults} finds
+ * what the one before it has written.
  */
 export class MemorySink implements Sink {
   readonly #shared: MemoryResults;
   readonly #prepared = new Map<string, OutputShape>();
   #isOpen = false;
+  #staged: readonly AppendBatch[] = [];
 
   constructor(shared: MemoryResults) {
     this.#shared = shared;
@@ -77,9 +79,16 @@ export class MemorySink implements Sink {
     return shared.progress;
   }
 
+  async stage(batches: readonly AppendBatch[]): Promise<void> {
+    this.#opened();
+    this.#staged = [...this.#staged, ...batches];
+  }
+
   async write(commit: SinkCommit): Promise<void> {
     const shared = this.#opened();
-    const { epoch, position, idleMs, watermarkMs, outputs } = commit;
+    const { epoch, position, idleMs, watermarkMs } = commit;
+    const outputs = [...this.#staged, ...commit.outputs];
+    this.#staged = [];
     const current = shared.progress;
     const isWriter = current?.epoch === epoch && current.position.systemId === position.systemId;
     if (!isWriter || current.position.lsn > position.lsn) throw fenced();
@@ -107,6 +116,7 @@ export class MemorySink implements Sink {
 
   async close(): Promise<void> {
     this.#isOpen = false;
+    this.#staged = [];
   }
 
   #opened(): MemoryResults {
@@ -123,12 +133,22 @@ function applied({ shape, rows: before }: MemoryView, batch: OutputBatch): Memor
       ([, row]) => removeBeforeMs === null || !(epochMs(row[time] ?? null) < removeBeforeMs),
     ),
   );
+  const columns = batch.kind === "append" ? batch.cells.map(unpackCells) : batch.columns;
   for (let i = 0; i < batch.rowCount; i++) {
-    const row = batch.columns.map((column) => column[i] ?? null);
-    const key = row.filter((_, c) => shape.columns[c]?.role !== "value").map(cellText);
-    rows.set(JSON.stringify(key), row);
+    const row = columns.map((column) => column[i] ?? null);
+    const key = JSON.stringify(row.filter((_, c) => isKey(shape, c)).map(cellText));
+    assert(
+      batch.kind === "view" || !rows.has(key),
+      "a change is appended once: its position is a unique key",
+    );
+    rows.set(key, row);
   }
   return { shape, rows };
+}
+
+function isKey(shape: OutputShape, column: number): boolean {
+  const role = shape.columns[column]?.role;
+  return shape.kind === "append" ? role === "position" : role !== "value";
 }
 
 function cellText(value: ResultValue): string | null {
@@ -136,7 +156,7 @@ function cellText(value: ResultValue): string | null {
   return Object.is(value, -0) ? "-0" : String(value);
 }
 
-const LOCAL_TIME = /^(\d+)-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d(?:\.\d+)?)( BC)?$/;
+const LOCAL_TIME = /^(\d+)-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d(?:\.\d+)?)(?:\+00)?( BC)?$/;
 
 /** Milliseconds of a time column's value: a Timestamp, or the text of a local one. NaN for NULL. */
 function epochMs(value: ResultValue): number {

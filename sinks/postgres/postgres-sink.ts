@@ -1,23 +1,41 @@
 import { assert } from "../../src/core/assert.js";
 import { TidemarkError } from "../../src/core/errors.js";
 import { type Failpoint, NO_FAILPOINT } from "../../src/core/failpoint.js";
-import type { OutputShape } from "../../src/core/output.js";
+import type { AppendBatch, OutputBatch, OutputShape } from "../../src/core/output.js";
 import type { Position } from "../../src/core/position.js";
 import type { Sink, SinkCommit, SinkProgress } from "../../src/core/sink.js";
-import { inTransaction, type SqlConnect, type SqlSession } from "../../src/core/sql.js";
+import {
+  inOpenTransaction,
+  inTransaction,
+  type SqlConnect,
+  type SqlSession,
+} from "../../src/core/sql.js";
+import { type AppendTable, appendTable } from "./append-table.js";
+import { dropTable } from "./existing-table.js";
 import { claimProgress, ensureProgressTable, moveProgress, readProgress } from "./progress.js";
-import { dropView, type ViewTable, viewTable } from "./view-table.js";
+import { type ViewTable, viewTable } from "./view-table.js";
 
 /** NULLS NOT DISTINCT. */
 const MIN_VERSION = 150_000;
 
-/** Views in PostgreSQL: each write is one transaction of results and progress. */
+/**
+ * How long a transaction with staged rows may wait for the rest: longer than other transactions,
+ * since the source decides when the rest comes. A process that is frozen meanwhile holds up its
+ * successor at most so long.
+ */
+const STAGED_TIMEOUT = "set local idle_in_transaction_session_timeout = '5min'";
+
+/** Views and append tables in PostgreSQL: each write is one transaction of results and progress. */
 export class PostgresSink implements Sink {
   readonly #connect: SqlConnect;
   readonly #pipeline: string;
   readonly #failpoint: Failpoint;
   readonly #views = new Map<string, ViewTable>();
+  readonly #appends = new Map<string, AppendTable>();
   #session: SqlSession | null = null;
+  #tables = 0;
+  /** A transaction is open that holds staged rows. */
+  #isStaged = false;
 
   constructor(connect: SqlConnect, pipeline: string, failpoint: Failpoint = NO_FAILPOINT) {
     this.#connect = connect;
@@ -36,9 +54,8 @@ export class PostgresSink implements Sink {
     const session = this.#open();
     const created: string[] = [];
     for (const shape of outputs) {
-      const view = viewTable(shape, `upsert ${this.#views.size}`);
-      if (await inTransaction(session, () => view.ensure(session))) created.push(shape.name);
-      this.#views.set(shape.name, view);
+      const table = this.#table(shape);
+      if (await inTransaction(session, () => table.ensure(session))) created.push(shape.name);
     }
     return created;
   }
@@ -47,36 +64,67 @@ export class PostgresSink implements Sink {
     return claimProgress(this.#open(), this.#pipeline, { epoch, position });
   }
 
+  async stage(batches: readonly AppendBatch[]): Promise<void> {
+    const session = this.#open();
+    const begun = this.#isStaged ? [] : [session.query("begin"), session.query(STAGED_TIMEOUT)];
+    this.#isStaged = true;
+    await Promise.all([...begun, ...batches.map((batch) => this.#apply(session, batch))]);
+  }
+
   async write(commit: SinkCommit): Promise<void> {
     const session = this.#open();
+    const isStaged = this.#isStaged;
+    this.#isStaged = false;
     // One round trip for everything, another one for the commit once all of it has succeeded.
     const writing = async (): Promise<void> => {
       await Promise.all([
         // A commit that waits for the disk also writes out all commits before it.
         commit.mustBeDurable ? null : session.query("set local synchronous_commit = off"),
         moveProgress(session, this.#pipeline, commit),
-        ...commit.outputs.map((batch) => {
-          const view = this.#views.get(batch.output);
-          assert(view !== undefined, "a sink is prepared for the outputs it is given");
-          return view.apply(session, batch);
-        }),
+        ...commit.outputs.map((batch) => this.#apply(session, batch)),
       ]);
       await this.#failpoint("results-before-commit");
     };
-    await inTransaction(session, writing, async () => this.#failpoint("results-committing"));
+    const committing = async () => this.#failpoint("results-committing");
+    await (isStaged ? inOpenTransaction : inTransaction)(session, writing, committing);
   }
 
   async reset(outputs: readonly string[]): Promise<void> {
     const session = this.#open();
     await inTransaction(session, async () => {
       await session.query("delete from tidemark.progress where pipeline = $1", [this.#pipeline]);
-      for (const output of outputs) await dropView(session, output);
+      for (const output of outputs) await dropTable(session, output);
     });
   }
 
   async close(): Promise<void> {
     await this.#session?.end();
     this.#session = null;
+    this.#isStaged = false;
+  }
+
+  #table(shape: OutputShape): ViewTable | AppendTable {
+    const statementName = `write ${this.#tables++}`;
+    if (shape.kind === "append") {
+      const table = appendTable(shape, statementName);
+      this.#appends.set(shape.name, table);
+      return table;
+    }
+    const view = viewTable(shape, statementName);
+    this.#views.set(shape.name, view);
+    return view;
+  }
+
+  #apply(session: SqlSession, batch: OutputBatch): Promise<void> {
+    const prepared = "a sink is prepared for the outputs it is given";
+    if (batch.kind === "append") {
+      const table = this.#appends.get(batch.output);
+      assert(table !== undefined, prepared);
+      return table.apply(session, batch);
+    }
+    const view = this.#views.get(batch.output);
+    assert(view !== undefined, prepared);
+    return view.apply(session, batch);
   }
 
   #open(): SqlSession {

@@ -1,9 +1,6 @@
-import { TidemarkError } from "../../src/core/errors.js";
-import type { OutputBatch, OutputColumn, OutputShape, ResultValue } from "../../src/core/output.js";
+import type { OutputShape, ResultValue, ViewBatch } from "../../src/core/output.js";
 import { quoteIdent, quoteLiteral, quoteTable, type SqlSession } from "../../src/core/sql.js";
-
-/** Marks the tables that are ours to drop. */
-const COMMENT = "Kept by Tidemark; do not write to it";
+import { checkExisting, keyColumns, TABLE_COMMENT } from "./existing-table.js";
 
 /** Rows a statement; keeps parameters to a few megabytes. */
 const ROWS_PER_STATEMENT = 10_000;
@@ -17,7 +14,7 @@ export interface ViewTable {
   /** Creates the table with its key and time index (true), or checks the one that exists. */
   ensure(session: SqlSession): Promise<boolean>;
   /** Applies a change inside the caller's transaction. */
-  apply(session: SqlSession, batch: OutputBatch): Promise<void>;
+  apply(session: SqlSession, batch: ViewBatch): Promise<void>;
 }
 
 /** `statementName` is unique in the session and at most 63 bytes. */
@@ -49,26 +46,6 @@ export function viewTable(shape: OutputShape, statementName: string): ViewTable 
   };
 }
 
-/** Drops a view's table if there is one; one that Tidemark did not make is VIEW_MISMATCH. */
-export async function dropView(session: SqlSession, name: string): Promise<void> {
-  const table = quoteTable(name);
-  const [found] = await session.query(
-    `select to_regclass($1) is not null as there,
-            obj_description(to_regclass($1), 'pg_class') as comment`,
-    [table],
-  );
-  if (found?.["there"] !== true) return;
-  if (found["comment"] !== COMMENT) {
-    throw new TidemarkError(
-      "VIEW_MISMATCH",
-      `Table ${name} was not made by Tidemark (its comment says so), so it is not dropped. Give ` +
-        "the view another name, or drop the table yourself.",
-      { detail: { table: name } },
-    );
-  }
-  await session.query(`drop table ${table}`);
-}
-
 function cellText(value: ResultValue): string | null {
   if (value === null) return null;
   return Object.is(value, -0) ? "-0" : String(value);
@@ -90,7 +67,7 @@ function createSql(shape: OutputShape): string[] {
     `create index on ${table} (${time.join(", ")})`,
     // Without a primary key, a publication FOR ALL TABLES would make every update of it fail.
     `alter table ${table} replica identity full`,
-    `comment on table ${table} is ${quoteLiteral(COMMENT)}`,
+    `comment on table ${table} is ${quoteLiteral(TABLE_COMMENT)}`,
   ];
 }
 
@@ -104,57 +81,4 @@ function upsertSql(shape: OutputShape): string {
   return `insert into ${quoteTable(shape.name)} (${names.join(", ")})
     select * from unnest(${arrays.join(", ")})
     on conflict (${keys.join(", ")}) do update set ${updates.join(", ")}`;
-}
-
-function keyColumns(shape: OutputShape): OutputColumn[] {
-  return shape.columns.filter((column) => column.role !== "value");
-}
-
-/** Whether the table exists; VIEW_MISMATCH when it does with other columns or without the key. */
-export async function checkExisting(session: SqlSession, shape: OutputShape): Promise<boolean> {
-  const table = quoteTable(shape.name);
-  const found = await session.query(
-    `select a.attname as name, format_type(a.atttypid, a.atttypmod) as type
-     from pg_attribute a
-     where a.attrelid = to_regclass($1) and a.attnum > 0 and not a.attisdropped`,
-    [table],
-  );
-  if (found.length === 0) return false;
-  const types = new Map(found.map((row) => [String(row["name"]), String(row["type"])]));
-  const wrong = shape.columns.find((column) => types.get(column.name) !== column.sqlType);
-  if (wrong !== undefined) {
-    const actual = types.get(wrong.name);
-    throw mismatch(
-      shape,
-      `column "${wrong.name}" ${actual === undefined ? "is missing" : `has type ${actual}`}, ` +
-        `the pipeline writes ${wrong.sqlType}`,
-    );
-  }
-  const keys = keyColumns(shape).map((column) => column.name);
-  const index = await session.query(
-    `select 1 from pg_index i
-     where i.indrelid = to_regclass($1) and i.indisunique and i.indnullsnotdistinct
-       and i.indpred is null and i.indexprs is null
-       and (select array_agg(a.attname::text order by a.attname)
-            from pg_attribute a where a.attrelid = i.indrelid and a.attnum = any (i.indkey))
-         = (select array_agg(k order by k) from unnest($2::text[]) k)`,
-    [table, keys],
-  );
-  if (index.length === 0) {
-    const list = keys.map(quoteIdent).join(", ");
-    throw mismatch(
-      shape,
-      `it has no unique key; run: CREATE UNIQUE INDEX ON ${table} (${list}) NULLS NOT DISTINCT`,
-    );
-  }
-  return true;
-}
-
-function mismatch(shape: OutputShape, problem: string): TidemarkError {
-  return new TidemarkError(
-    "VIEW_MISMATCH",
-    `Table ${shape.name} exists, but not as this pipeline writes it: ${problem}. Otherwise ` +
-      "rename or drop the table, or give the view another name.",
-    { detail: { table: shape.name } },
-  );
 }

@@ -49,6 +49,8 @@ export interface StatefulOperator extends Operator {
 
 /** An operator at the end of a pipeline, whose results a sink takes. */
 export interface OutputOperator extends StatefulOperator {
+  /** Bytes of results held until they are collected. */
+  readonly heldBytes: number;
   /** Rows changed since the last call, or null. */
   collect(): OutputBatch | null;
   /** Lets the next `collect` give every row: the sink has none. Returns whether there are any. */

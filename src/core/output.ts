@@ -9,23 +9,29 @@ export interface OutputColumn {
   readonly name: string;
   /** PostgreSQL type, as `format_type` prints it. */
   readonly sqlType: string;
-  /** The key names the row (group columns and window start); values are what was computed. */
-  readonly role: "group" | "time" | "value";
+  /**
+   * What the column is for. Of a view, group columns and the window start name the row. Of an
+   * append table, the position columns do; its time column is the commit's time.
+   */
+  readonly role: "group" | "time" | "position" | "value";
 }
 
 /** What an output looks like; fixed when the pipeline starts. */
 export interface OutputShape {
+  /** A view has a row a key, which is replaced; an append table only gets new rows. */
+  readonly kind: "view" | "append";
   /** Name of the output, `schema.table` for a table. */
   readonly name: string;
   readonly columns: readonly OutputColumn[];
 }
 
 /**
- * What changed in one output since the last time it was collected: whole rows by key, to be
- * inserted or to replace the row of that key, and a lower bound of the time column below which
- * rows are to be removed. Removal comes first. The receiver owns it.
+ * What changed in a view since the last time it was collected: whole rows by key, to be inserted or
+ * to replace the row of that key, and a lower bound of the time column below which rows are to be
+ * removed. Removal comes first. The receiver owns it.
  */
-export interface OutputBatch {
+export interface ViewBatch {
+  readonly kind: "view";
   readonly output: string;
   readonly rowCount: number;
   /** One array of `rowCount` values a column, in the shape's order. */
@@ -33,3 +39,21 @@ export interface OutputBatch {
   /** Milliseconds since the Unix epoch, or null when nothing is to be removed. */
   readonly removeBeforeMs: number | null;
 }
+
+/**
+ * Rows to be added to an append table, and a bound of its time column below which older ones are to
+ * be removed. Cells are the texts they arrived as, packed by column: see PackedCells. The receiver
+ * owns it.
+ */
+export interface AppendBatch {
+  readonly kind: "append";
+  readonly output: string;
+  readonly rowCount: number;
+  /** The packed cells of each column, in the shape's order. */
+  readonly cells: readonly Uint8Array[];
+  /** Milliseconds since the Unix epoch, or null when nothing is to be removed. */
+  readonly removeBeforeMs: number | null;
+}
+
+/** What an output has to say since the last time it was collected. */
+export type OutputBatch = ViewBatch | AppendBatch;

@@ -1,4 +1,4 @@
-import { Batch } from "./batch.js";
+import { Batch, type TransactionSlice } from "./batch.js";
 import type { Relation } from "./relation.js";
 
 /**
@@ -9,6 +9,8 @@ import type { Relation } from "./relation.js";
 export interface Rows {
   batch: Batch;
   relation: Relation;
+  /** The transaction; gives a row its position: commit LSN and ordinal. */
+  slice: TransactionSlice;
   /** Only the first `count` entries count. */
   indices: Int32Array;
   count: number;
@@ -24,6 +26,7 @@ export function emptyRows(): Rows {
   return {
     batch: new Batch(0, 0),
     relation: null as unknown as Relation,
+    slice: null as unknown as TransactionSlice,
     indices: new Int32Array(0),
     count: 0,
     eventMs: new Float64Array(0),

@@ -1,4 +1,4 @@
-import type { OutputBatch, OutputShape } from "./output.js";
+import type { AppendBatch, OutputBatch, OutputShape } from "./output.js";
 import type { Position } from "./position.js";
 
 /** What a sink remembers, in the same transaction as the results. */
@@ -37,7 +37,8 @@ export interface Sink {
   /** Connects and reads the progress; null when this pipeline has never written. */
   open(): Promise<SinkProgress | null>;
   /**
-   * Creates what the outputs need, or throws VIEW_MISMATCH. Resolves to the names of those that
+   * Creates what the outputs need, or throws VIEW_MISMATCH. A table of ours that lacks a column of
+   * an append output gets it. Resolves to the names of those that
    * were made now and are empty: whatever the state holds has to be written to them again.
    */
   prepare(outputs: readonly OutputShape[]): Promise<readonly string[]>;
@@ -48,6 +49,12 @@ export interface Sink {
    * earlier run, whose reply was lost, may have taken effect after `open` read it.
    */
   claim(epoch: number, position: Position): Promise<SinkProgress>;
+  /**
+   * Sends rows of append outputs ahead of the write they belong to, so that a transaction may be
+   * larger than the memory that holds its results. Nobody sees them before that write, which makes
+   * them take effect with the rest; without it they are as if never sent. Waits for its turn.
+   */
+  stage(batches: readonly AppendBatch[]): Promise<void>;
   /**
    * Resolves when visible to every reader, and durable if the commit asks for it. What is not yet
    * durable is lost in a crash of the sink together with its progress, never apart from it. Throws

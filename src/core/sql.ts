@@ -65,8 +65,17 @@ export async function inTransaction<T>(
   meanwhile: () => Promise<void> = async () => {},
 ): Promise<T> {
   const begun = session.query("begin");
+  return inOpenTransaction(session, async () => (await Promise.all([use(), begun]))[0], meanwhile);
+}
+
+/** Goes on in a transaction that is open, and ends it: as {@link inTransaction}. */
+export async function inOpenTransaction<T>(
+  session: SqlSession,
+  use: () => Promise<T>,
+  meanwhile: () => Promise<void> = async () => {},
+): Promise<T> {
   try {
-    const [result] = await Promise.all([use(), begun]);
+    const result = await use();
     await Promise.all([session.query("commit"), meanwhile()]);
     return result;
   } catch (error) {

@@ -17,7 +17,7 @@ export class FilterOperator implements Operator {
   }
 
   onRows(rows: Rows): void {
-    const { batch, relation, indices, eventMs, count } = rows;
+    const { batch, relation, slice, indices, eventMs, count } = rows;
     const kept = this.#kept;
     if (kept.indices.length < count) {
       kept.indices = new Int32Array(indices.length);
@@ -25,6 +25,7 @@ export class FilterOperator implements Operator {
     }
     kept.batch = batch;
     kept.relation = relation;
+    kept.slice = slice;
     kept.count = 0;
     for (let k = 0; k < count; k++) {
       const i = indices[k] as number;

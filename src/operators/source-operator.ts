@@ -15,6 +15,8 @@ export interface SourceOperatorOptions {
   readonly eventTimeColumn: string | null;
   /** How far behind the newest event time a row may still come, in milliseconds. */
   readonly outOfOrderMs: number;
+  /** Whether an update, delete or truncate stops the pipeline instead of passing as a change. */
+  readonly isAppendOnly: boolean;
   /** Columns that operators downstream read: they must keep existing. */
   readonly columns: readonly string[];
   readonly next: readonly Operator[];
@@ -58,7 +60,7 @@ export class SourceOperator {
 
   /** Takes the changes of one slice that belong to this table. */
   onSlice(batch: Batch, slice: TransactionSlice): void {
-    const { table } = this.#options;
+    const { table, isAppendOnly } = this.#options;
     let relation: Relation | null = null;
     let isOurs = false;
     for (let i = slice.from; i < slice.to; i++) {
@@ -70,7 +72,9 @@ export class SourceOperator {
         if (isOurs) this.#bind(current);
       }
       if (!isOurs) continue;
-      if (batch.ops[i] !== Op.insert) throw notAppendOnly(table, batch.ops[i] as Op);
+      if (isAppendOnly && batch.ops[i] !== Op.insert) {
+        throw notAppendOnly(table, batch.ops[i] as Op);
+      }
       this.#push(i);
     }
     this.#flush(batch, slice);
@@ -118,6 +122,7 @@ export class SourceOperator {
     if (rows.count === 0) return;
     rows.batch = batch;
     rows.relation = this.#relation as Relation;
+    rows.slice = slice;
     if (this.#eventTime < 0) rows.eventMs.fill(Math.floor(slice.commitMs), 0, rows.count);
     else this.#readEventTimes(rows);
     for (const next of this.#options.next) next.onRows(rows);

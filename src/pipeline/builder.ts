@@ -4,7 +4,7 @@ import type { Numeric } from "../core/numeric.js";
 import type { Row } from "../core/row.js";
 import { joinTableName, splitTableName } from "../core/sql.js";
 import type { Timestamp } from "../core/timestamp.js";
-import type { AggregatePlan, Plan, PlanNode, WindowNode } from "./plan.js";
+import type { AggregatePlan, AppendNode, Plan, PlanNode, WindowNode } from "./plan.js";
 import {
   checkPostgres,
   checkRunOptions,
@@ -96,12 +96,29 @@ export interface ViewOptions {
   readonly retain?: Duration;
 }
 
+/** A table that gets a row a change. */
+export interface AppendSpec<C extends string = string> {
+  readonly kind: "append";
+  readonly table: string;
+  readonly columns: readonly C[] | null;
+  readonly retainMs: number | null;
+}
+
+/** Options of {@link postgres.append}. */
+export interface AppendOptions<C extends string = string> {
+  /** Columns of the source to keep. Default: all. */
+  readonly columns?: readonly C[];
+  /** Remove a row this long after its commit. Default: keep all. */
+  readonly retain?: Duration;
+}
+
 interface PostgresFunction {
   (options?: PostgresOptions): PostgresSpec;
   view(table: string, options?: ViewOptions): ViewSpec;
+  append<C extends string = never>(table: string, options?: AppendOptions<C>): AppendSpec<C>;
 }
 
-/** A PostgreSQL database, and with `.view` a table in the results database. */
+/** A PostgreSQL database, and with `.view` and `.append` a table in the results database. */
 export const postgres: PostgresFunction = Object.assign(
   (options: PostgresOptions = {}) => checkPostgres(options),
   {
@@ -111,6 +128,15 @@ export const postgres: PostgresFunction = Object.assign(
         kind: "view",
         table: qualify(table),
         retainMs: retain === undefined ? null : parseDuration(retain, "view({ retain })"),
+      } as const;
+    },
+    append<C extends string>(table: string, options: AppendOptions<C> = {}): AppendSpec<C> {
+      const { retain, columns } = options;
+      return {
+        kind: "append",
+        table: qualify(table),
+        columns: columns ?? null,
+        retainMs: retain === undefined ? null : parseDuration(retain, "append({ retain })"),
       } as const;
     },
   },
@@ -135,6 +161,20 @@ export interface Stream<R> {
   filter(predicate: (row: Readonly<R>) => boolean): Stream<R>;
   /** Groups by columns; without any, all rows form one group. */
   groupBy<K extends ColumnOf<R>>(...columns: K[]): Grouped<R>;
+  /** Adds each row to a table, with its position. */
+  into(table: AppendSpec<ColumnOf<R>>): void;
+}
+
+/** A table whose rows may be updated and deleted. */
+export interface Table<R> {
+  /** Every insert, update, delete and truncate, as rows of their own. */
+  changes(): Changes<R>;
+}
+
+/** The changes of a table on their way. */
+export interface Changes<R> {
+  /** Adds each change to a table, with its position, operation and old image. */
+  into(table: AppendSpec<ColumnOf<R>>): void;
 }
 
 export interface Grouped<R> {
@@ -155,11 +195,11 @@ export interface Aggregated {
   into(view: ViewSpec): void;
 }
 
-/** Begins at a table, `schema.table`. */
-export type From<Db extends Tables> = <T extends ColumnOf<Db>>(
-  table: T,
-  options: FromOptions<Db[T]>,
-) => Stream<Db[T]>;
+/** Begins at a table, `schema.table`: at its inserts, or without options at all its changes. */
+export interface From<Db extends Tables> {
+  <T extends ColumnOf<Db>>(table: T): Table<Db[T]>;
+  <T extends ColumnOf<Db>>(table: T, options: FromOptions<Db[T]>): Stream<Db[T]>;
+}
 
 /** Where a pipeline reads and writes, and how it runs. */
 export interface PipelineOptions extends RunOptions {
@@ -219,26 +259,47 @@ function qualify(table: string): string {
 }
 
 function fromTable(nodes: PlanNode[]) {
-  return (table: string, options: FromOptions<Record<string, Timestamp>>): Stream<Row> => {
-    if (options?.appendOnly !== true) {
+  return (
+    table: string,
+    options?: FromOptions<Record<string, Timestamp>>,
+  ): Stream<Row> | Table<Row> => {
+    if (options === undefined) {
+      return { changes: () => changesOf(nodes, addSource(nodes, table, { appendOnly: false })) };
+    }
+    if (options.appendOnly !== true) {
       throw new TidemarkError(
         "PLAN_INVALID",
-        `from("${table}"): tables whose rows are updated or deleted are not supported yet; say appendOnly: true if this one is only inserted into.`,
+        `from("${table}"): windows over tables whose rows are updated or deleted are not ` +
+          "supported yet; say appendOnly: true if this one is only inserted into, or read " +
+          `from("${table}").changes().`,
       );
     }
-    const qualified = qualify(table);
-    const outOfOrderMs = parseDuration(options.outOfOrder ?? 0, `from("${table}", { outOfOrder })`);
-    const node: PlanNode = {
-      op: "source",
-      id: uniqueId(nodes, `from ${qualified}`),
-      table: qualified,
-      eventTime: options.eventTime ?? null,
-      outOfOrderMs,
-      appendOnly: true,
-    };
-    nodes.push(node);
-    return streamOf(nodes, node.id);
+    return streamOf(nodes, addSource(nodes, table, options));
   };
+}
+
+interface SourceParts {
+  readonly eventTime?: string;
+  readonly outOfOrder?: Duration;
+  readonly appendOnly: boolean;
+}
+
+function addSource(nodes: PlanNode[], table: string, parts: SourceParts): string {
+  const qualified = qualify(table);
+  const node: PlanNode = {
+    op: "source",
+    id: uniqueId(nodes, `from ${qualified}`),
+    table: qualified,
+    eventTime: parts.eventTime ?? null,
+    outOfOrderMs: parseDuration(parts.outOfOrder ?? 0, `from("${table}", { outOfOrder })`),
+    appendOnly: parts.appendOnly,
+  };
+  nodes.push(node);
+  return node.id;
+}
+
+function changesOf(nodes: PlanNode[], input: string): Changes<Row> {
+  return { into: (append) => addAppend(nodes, input, append) };
 }
 
 function streamOf(nodes: PlanNode[], input: string): Stream<Row> {
@@ -255,7 +316,13 @@ function streamOf(nodes: PlanNode[], input: string): Stream<Row> {
         }),
       }),
     }),
+    into: (append) => addAppend(nodes, input, append),
   };
+}
+
+function addAppend(nodes: PlanNode[], input: string, append: AppendSpec): void {
+  const { table, columns, retainMs } = append;
+  nodes.push({ op: "append", id: `append ${table}`, input, table, columns, retainMs });
 }
 
 interface ViewParts {
@@ -295,12 +362,15 @@ function uniqueId(nodes: readonly PlanNode[], id: string): string {
 /** Refuses plans that name a thing twice or do nothing. */
 function checkNodes(nodes: readonly PlanNode[]): void {
   const invalid = (message: string) => new TidemarkError("PLAN_INVALID", message);
-  const ids = new Set<string>();
+  const tables = new Set<string>();
   for (const node of nodes) {
-    if (ids.has(node.id)) {
-      throw invalid(`Two outputs write ${node.id.replace(/^\w+ /, "")}: give each its own table.`);
+    if (node.op === "view" || node.op === "append") {
+      if (tables.has(node.table)) {
+        throw invalid(`Two outputs write ${node.table}: give each its own table.`);
+      }
+      tables.add(node.table);
     }
-    ids.add(node.id);
+    if (node.op === "append") checkColumns(node);
     if (node.op !== "window") continue;
     const names = [...node.keys, node.timeColumn, ...node.aggregates.map((a) => a.name)];
     const twice = names.find((name, i) => names.indexOf(name) !== i);
@@ -311,9 +381,23 @@ function checkNodes(nodes: readonly PlanNode[]): void {
     }
     if (node.aggregates.length === 0) throw invalid(`${node.id} computes nothing: add count().`);
   }
-  if (!nodes.some((node) => node.op === "view")) {
-    throw invalid("The pipeline has no output: end a stream with .into(postgres.view(...)).");
+  if (tables.size === 0) {
+    throw invalid(
+      "The pipeline has no output: end a stream with .into(postgres.view(...)) or " +
+        ".into(postgres.append(...)).",
+    );
   }
+}
+
+function checkColumns({ id, columns }: AppendNode): void {
+  const twice = columns?.find((name, i) => columns.indexOf(name) !== i);
+  if (twice === undefined && columns?.length !== 0) return;
+  throw new TidemarkError(
+    "PLAN_INVALID",
+    twice === undefined
+      ? `${id} keeps no column: name at least one, or leave columns out to keep all.`
+      : `${id} names column "${twice}" twice.`,
+  );
 }
 
 /** What a configuration file exports. */

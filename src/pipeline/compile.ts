@@ -2,11 +2,14 @@ import type { CatalogColumn, CatalogTable } from "../core/catalog.js";
 import { TidemarkError } from "../core/errors.js";
 import type { Operator, OutputOperator } from "../core/operator.js";
 import type { OutputColumn, OutputShape } from "../core/output.js";
+import { quoteTable } from "../core/sql.js";
+import { AppendOperator } from "../operators/append/append-operator.js";
+import { appendShape } from "../operators/append/append-shape.js";
 import { FilterOperator } from "../operators/filter-operator.js";
 import { SourceOperator } from "../operators/source-operator.js";
 import { createAggregate } from "../operators/window/aggregates/create.js";
 import { type BoundAggregate, WindowOperator } from "../operators/window/window-operator.js";
-import { nodesOf, type Plan, type SourceNode, type WindowNode } from "./plan.js";
+import { type AppendNode, nodesOf, type Plan, type SourceNode, type WindowNode } from "./plan.js";
 
 /** A plan with its types checked, as operators that are wired up. */
 export interface CompiledPlan {
@@ -20,14 +23,23 @@ export interface CompiledPlan {
  * that does not exist or a type that cannot do what is asked, naming the step.
  */
 export function compilePlan(plan: Plan, tables: readonly CatalogTable[]): CompiledPlan {
-  const windows = nodesOf(plan, "window").map((node) => {
-    const source = sourceOf(plan, node.input);
+  const tableOf = (source: SourceNode): CatalogTable => {
     const table = tables.find((t) => t.qualifiedName === source.table);
     if (table === undefined) throw invalid(`${source.id}: the table is not described`);
-    return { node, source, operator: compileWindow(plan, node, source, table) };
+    return table;
+  };
+  if (nodesOf(plan, "source").some((node) => !node.appendOnly)) refuseWithoutIdentity(tables);
+  const windows = nodesOf(plan, "window").map((node) => {
+    const source = sourceOf(plan, node.input);
+    return { node, source, ...compileWindow(plan, node, source, tableOf(source)) };
   });
+  const appends = nodesOf(plan, "append").map((node) => {
+    const source = sourceOf(plan, node.input);
+    return { node, ...compileAppend(node, source, tableOf(source)) };
+  });
+  const outputs = [...windows, ...appends];
   const operatorsInto = (input: string): Operator[] => [
-    ...windows.filter((w) => w.node.input === input).map((w) => w.operator.window),
+    ...outputs.filter((output) => output.node.input === input).map(({ operator }) => operator),
     ...nodesOf(plan, "filter")
       .filter((filter) => filter.input === input)
       .map((filter) => new FilterOperator(filter.id, filter.predicate, operatorsInto(filter.id))),
@@ -39,14 +51,15 @@ export function compilePlan(plan: Plan, tables: readonly CatalogTable[]): Compil
       table: node.table,
       eventTimeColumn: node.eventTime,
       outOfOrderMs: node.outOfOrderMs,
+      isAppendOnly: node.appendOnly,
       columns: [...new Set(node.eventTime === null ? used : [node.eventTime, ...used])],
       next: operatorsInto(node.id),
     });
   });
   return {
     sources,
-    outputs: windows.map((w) => w.operator.window),
-    shapes: windows.map((w) => w.operator.shape),
+    outputs: outputs.map(({ operator }) => operator),
+    shapes: outputs.map(({ shape }) => shape),
   };
 }
 
@@ -68,7 +81,7 @@ function compileWindow(
   node: WindowNode,
   source: SourceNode,
   table: CatalogTable,
-): { window: WindowOperator; shape: OutputShape } {
+): { operator: WindowOperator; shape: OutputShape } {
   const view = nodesOf(plan, "view").find((v) => v.input === node.id);
   if (view === undefined) throw invalid(`${node.id}: nothing takes its result`);
   const groups = node.keys.map((key): OutputColumn => {
@@ -89,10 +102,11 @@ function compileWindow(
     }),
   );
   const shape: OutputShape = {
+    kind: "view",
     name: view.table,
     columns: [...groups, { name: node.timeColumn, sqlType: time, role: "time" }, ...values],
   };
-  const window = new WindowOperator({
+  const operator = new WindowOperator({
     id: node.id,
     input: node.input,
     eventTime: source.eventTime ?? "commit time",
@@ -104,7 +118,40 @@ function compileWindow(
     aggregates,
     retainMs: view.retainMs,
   });
-  return { window, shape };
+  return { operator, shape };
+}
+
+function compileAppend(
+  node: AppendNode,
+  source: SourceNode,
+  table: CatalogTable,
+): { operator: AppendOperator; shape: OutputShape } {
+  const columns =
+    node.columns === null
+      ? table.columns
+      : node.columns.map((name) => columnOf(table, name, node.id));
+  const isAppendOnly = source.appendOnly;
+  const shape = appendShape({ step: node.id, table: node.table, columns, isAppendOnly });
+  const { id, retainMs } = node;
+  return { operator: new AppendOperator({ id, shape, columns, isAppendOnly, retainMs }), shape };
+}
+
+/**
+ * Of a table without a replica identity PostgreSQL publishes no update and no delete, so that a
+ * stream of every change would lack them; and a publication made for several tables sends only
+ * inserts as soon as one of them has none.
+ */
+function refuseWithoutIdentity(tables: readonly CatalogTable[]): void {
+  const table = tables.find(
+    ({ replicaIdentity, primaryKey }) =>
+      replicaIdentity === "nothing" || (replicaIdentity === "default" && primaryKey.length === 0),
+  );
+  if (table === undefined) return;
+  throw invalid(
+    `${table.qualifiedName} has neither a primary key nor another replica identity, so that its ` +
+      "updates and deletes cannot be published; add a primary key, or run: ALTER TABLE " +
+      `${quoteTable(table.qualifiedName)} REPLICA IDENTITY FULL`,
+  );
 }
 
 const ZONED = "timestamp with time zone";

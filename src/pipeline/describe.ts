@@ -12,7 +12,8 @@ function describeNode(node: PlanNode): string {
     case "source": {
       const time = node.eventTime === null ? "commit time" : `event time ${node.eventTime}`;
       const bound = formatDuration(node.outOfOrderMs);
-      return `changes of ${node.table}, append-only, ${time}, out of order by up to ${bound}`;
+      const kind = node.appendOnly ? "append-only" : "every change";
+      return `changes of ${node.table}, ${kind}, ${time}, out of order by up to ${bound}`;
     }
     case "filter":
       return `of ${node.input}: rows that pass a function`;
@@ -25,6 +26,11 @@ function describeNode(node: PlanNode): string {
     case "view": {
       const retain = node.retainMs === null ? "kept" : `kept for ${formatDuration(node.retainMs)}`;
       return `of ${node.input}: table ${node.table}, windows ${retain}`;
+    }
+    case "append": {
+      const retain = node.retainMs === null ? "kept" : `kept for ${formatDuration(node.retainMs)}`;
+      const columns = node.columns === null ? "all columns" : node.columns.join(", ");
+      return `of ${node.input}: table ${node.table}, a row a change (${columns}), ${retain}`;
     }
   }
 }

@@ -3,7 +3,7 @@ import type { Batch, TransactionSlice } from "../core/batch.js";
 import { TidemarkError } from "../core/errors.js";
 import type { Lsn } from "../core/lsn.js";
 import type { OutputOperator, StateBlock, StateSnapshot } from "../core/operator.js";
-import type { OutputBatch } from "../core/output.js";
+import type { AppendBatch, OutputBatch } from "../core/output.js";
 import type { SourceOperator } from "../operators/source-operator.js";
 import { joinSnapshots } from "../state/join-snapshots.js";
 
@@ -93,6 +93,11 @@ export class Engine {
     return this.#outputs.reduce((bytes, output) => bytes + output.state.bytes, 0);
   }
 
+  /** Bytes of results that the outputs hold until they are collected. */
+  get heldBytes(): number {
+    return this.#outputs.reduce((bytes, output) => bytes + output.heldBytes, 0);
+  }
+
   /** Loads the blocks of a checkpoint. */
   restore(blocks: readonly StateBlock[]): void {
     const known = new Set([...this.#outputs, ...this.#sources].map((operator) => operator.id));
@@ -155,6 +160,23 @@ export class Engine {
     assert(!this.isReplaying, "results that the sink has are not collected again");
     this.#hasUncollected = false;
     return this.#outputs.flatMap((output) => output.collect() ?? []);
+  }
+
+  /**
+   * What is held of results that only grow, also in the middle of a transaction: to be staged, not
+   * to be seen. In a replay it is dropped, since the sink has it.
+   */
+  collectHeld(): AppendBatch[] {
+    const holding = this.#outputs.filter((output) => output.heldBytes > 0);
+    if (this.isReplaying) {
+      for (const output of holding) output.discard();
+      return [];
+    }
+    const batches = holding.flatMap((output) => output.collect() ?? []);
+    return batches.map((batch) => {
+      assert(batch.kind === "append", "only rows that are appended are held");
+      return batch;
+    });
   }
 
   /** Begins a snapshot of the state that changed since the last one. Follows a `collect`. */

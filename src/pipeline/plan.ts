@@ -17,7 +17,8 @@ export interface SourceNode {
   /** Column with the event time; null takes the commit's time. */
   readonly eventTime: string | null;
   readonly outOfOrderMs: number;
-  readonly appendOnly: true;
+  /** Whether only inserts may come; otherwise every change passes. */
+  readonly appendOnly: boolean;
 }
 
 /** Rows for which a function is true. */
@@ -52,7 +53,20 @@ export interface ViewNode {
   readonly retainMs: number | null;
 }
 
-export type PlanNode = SourceNode | FilterNode | WindowNode | ViewNode;
+/** A table that gets a row a change. */
+export interface AppendNode {
+  readonly op: "append";
+  readonly id: string;
+  readonly input: string;
+  /** `schema.table`. */
+  readonly table: string;
+  /** Columns of the source that are kept; null keeps all there are. */
+  readonly columns: readonly string[] | null;
+  /** How long a row stays, by commit time; null keeps it. */
+  readonly retainMs: number | null;
+}
+
+export type PlanNode = SourceNode | FilterNode | WindowNode | ViewNode | AppendNode;
 
 /**
  * What a pipeline computes, as a plain value: steps with stable names, each naming its input, in an
@@ -69,6 +83,11 @@ export function nodesOf<K extends PlanNode["op"]>(
   op: K,
 ): Extract<PlanNode, { op: K }>[] {
   return plan.nodes.filter((node): node is Extract<PlanNode, { op: K }> => node.op === op);
+}
+
+/** The tables a plan writes. */
+export function outputTablesOf(plan: Plan): string[] {
+  return [...nodesOf(plan, "view"), ...nodesOf(plan, "append")].map((node) => node.table);
 }
 
 /** The tables a plan reads, each once. */

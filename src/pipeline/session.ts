@@ -307,6 +307,18 @@ export class Session {
     this.#begin(this.#save(position, finished(engine.snapshot())));
   }
 
+  /**
+   * A transaction may have more rows than are to be held: they are sent ahead, into the database
+   * transaction that the next flush ends.
+   */
+  #stage(engine: Engine): void {
+    const batches = engine.collectHeld();
+    if (batches.length === 0) return;
+    this.#lastFlushMs = this.#parts.clock.monotonic();
+    this.#bytesAtFlush = this.#stream?.bytesReceived ?? 0;
+    this.#begin(this.#sink.stage(batches));
+  }
+
   #begin(writing: Promise<void>): void {
     this.#writing = writing.then(
       () => this.#guard(() => this.#onWritten()),
@@ -366,11 +378,13 @@ export class Session {
     this.#onBoundary();
   }
 
-  /** Back-pressure and the cap on state. */
+  /** Back-pressure, and the caps on results that are held and on state. */
   #limit(engine: Engine): void {
-    const { maxInFlightBytes, maxStateBytes } = this.#parts.settings;
+    const { maxInFlightBytes, maxOutputBytes, maxStateBytes } = this.#parts.settings;
+    if (engine.heldBytes > maxOutputBytes && this.#writing === null) this.#stage(engine);
     const ahead = (this.#stream?.bytesReceived ?? 0) - this.#bytesAtFlush;
-    if (this.#writing !== null && !this.#isPaused && ahead > maxInFlightBytes) {
+    const isTooMuch = ahead > maxInFlightBytes || engine.heldBytes > maxOutputBytes;
+    if (this.#writing !== null && !this.#isPaused && isTooMuch) {
       this.#isPaused = true;
       this.#stream?.pause();
     }

@@ -24,6 +24,8 @@ export interface RunSettings {
   readonly checkpointIntervalMs: number;
   readonly idleCheckpointIntervalMs: number;
   readonly maxInFlightBytes: number;
+  /** Result rows held before they are sent. */
+  readonly maxOutputBytes: number;
   readonly maxStateBytes: number;
   /** Pauses between attempts after a failure that may pass: the first and the longest. */
   readonly retryMinMs: number;
@@ -78,6 +80,7 @@ export function resolveSettings(
         "10s",
       ),
       maxInFlightBytes: run.maxInFlightBytes ?? 64 * 2 ** 20,
+      maxOutputBytes: run.maxOutputBytes ?? 16 * 2 ** 20,
       maxStateBytes: run.maxStateBytes ?? 2 ** 30,
       retryMinMs: ms(undefined, "TIDEMARK_RETRY_MIN", "500ms"),
       retryMaxMs: ms(undefined, "TIDEMARK_RETRY_MAX", "30s"),

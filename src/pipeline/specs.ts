@@ -37,6 +37,8 @@ export interface RunOptions {
   readonly idleCheckpointInterval?: Duration | undefined;
   /** Bytes read ahead while a write of results is under way. Default: 64 MiB. */
   readonly maxInFlightBytes?: number | undefined;
+  /** Bytes of rows for append tables that are held before they are sent. Default: 16 MiB. */
+  readonly maxOutputBytes?: number | undefined;
   /** Bytes of window state; beyond, the pipeline stops with STATE_LIMIT. Default: 1 GiB. */
   readonly maxStateBytes?: number | undefined;
 }
@@ -75,6 +77,7 @@ const RUN_OPTIONS = z.strictObject({
   checkpointInterval: duration.optional(),
   idleCheckpointInterval: duration.optional(),
   maxInFlightBytes: z.number().int().min(65_536).optional(),
+  maxOutputBytes: z.number().int().min(65_536).optional(),
   maxStateBytes: z.number().int().min(1_048_576).optional(),
 });
 

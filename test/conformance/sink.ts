@@ -1,6 +1,13 @@
 import { expect } from "vitest";
 import { Numeric } from "../../src/core/numeric.js";
-import type { OutputBatch, OutputShape, ResultValue } from "../../src/core/output.js";
+import type {
+  AppendBatch,
+  OutputBatch,
+  OutputShape,
+  ResultValue,
+  ViewBatch,
+} from "../../src/core/output.js";
+import { PackedCells } from "../../src/core/packed-cells.js";
 import type { Position } from "../../src/core/position.js";
 import type { Sink, SinkCommit } from "../../src/core/sink.js";
 import { Timestamp } from "../../src/core/timestamp.js";
@@ -29,6 +36,7 @@ export function viewShape(
   timeType: string = ZONED,
 ): OutputShape {
   return {
+    kind: "view",
     name,
     columns: [
       { name: "k", sqlType: "text", role: "group" },
@@ -43,9 +51,40 @@ export function batchOf(
   output: string,
   rows: readonly (readonly ResultValue[])[],
   removeBeforeMs: number | null = null,
-): OutputBatch {
+): ViewBatch {
   const columns = [0, 1, 2].map((c) => rows.map((row) => row[c] ?? null));
-  return { output, rowCount: rows.length, columns, removeBeforeMs };
+  return { kind: "view", output, rowCount: rows.length, columns, removeBeforeMs };
+}
+
+/** An append table of a text position, a time and a value. */
+export function appendShape(name: string, valueType = "numeric"): OutputShape {
+  return {
+    kind: "append",
+    name,
+    columns: [
+      { name: "k", sqlType: "text", role: "position" },
+      { name: "at", sqlType: ZONED, role: "time" },
+      { name: 'the "value"', sqlType: valueType, role: "value" },
+    ],
+  };
+}
+
+/** Rows to append, of three cells. */
+export function appendOf(
+  output: string,
+  rows: readonly (readonly (string | Timestamp | null)[])[],
+  removeBeforeMs: number | null = null,
+): AppendBatch {
+  const cells = [0, 1, 2].map((c) => {
+    const column = new PackedCells();
+    for (const row of rows) {
+      const cell = row[c] ?? null;
+      if (cell === null) column.addNull();
+      else column.add(Buffer.from(String(cell)));
+    }
+    return column.take();
+  });
+  return { kind: "append", output, rowCount: rows.length, cells, removeBeforeMs };
 }
 
 export function commitAt(

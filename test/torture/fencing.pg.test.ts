@@ -29,6 +29,7 @@ async function openInstance(pipeline: string, view: string): Promise<Instance> {
   await store.open();
   await sink.prepare([
     {
+      kind: "view",
       name: `public.${view}`,
       columns: [
         { name: "shop", sqlType: "integer", role: "group" },
@@ -44,7 +45,8 @@ const at = (lsn: bigint): Position => ({ systemId: "7", timeline: 1, lsn });
 
 function commit(view: string, epoch: number, lsn: bigint): SinkCommit {
   const columns = [[epoch], ["2026-01-01T00:00:00Z"], [lsn]];
-  const outputs = [{ output: `public.${view}`, rowCount: 1, columns, removeBeforeMs: null }];
+  const output = `public.${view}`;
+  const outputs = [{ kind: "view", output, rowCount: 1, columns, removeBeforeMs: null } as const];
   return {
     epoch,
     position: at(lsn),

@@ -1,6 +1,6 @@
+import { checkExisting } from "../../../sinks/postgres/existing-table.js";
 import { requireVersion } from "../../../sinks/postgres/postgres-sink.js";
 import { readProgress } from "../../../sinks/postgres/progress.js";
-import { checkExisting } from "../../../sinks/postgres/view-table.js";
 import { readHeader } from "../../checkpoint/postgres-store.js";
 import type { CheckpointHeader } from "../../core/checkpoint-store.js";
 import type { OutputShape } from "../../core/output.js";
@@ -36,14 +36,15 @@ export async function checkResults(
     own,
   ];
   for (const shape of shapes) {
-    findings.push(...(await collect(`view ${shape.name}`, () => checkView(session, shape))));
+    const check = () => checkOutput(session, shape);
+    findings.push(...(await collect(`${shape.kind} ${shape.name}`, check)));
   }
   return { findings, progress: isThere ? await readProgress(session, pipeline) : null };
 }
 
-async function checkView(session: SqlSession, shape: OutputShape): Promise<Finding[]> {
+async function checkOutput(session: SqlSession, shape: OutputShape): Promise<Finding[]> {
   const { schema, name } = splitTableName(shape.name);
-  const finding = `view ${shape.name}`;
+  const finding = `${shape.kind} ${shape.name}`;
   const access = await readAccess(session, schema, [name]);
   const judged = judgeAccess(finding, access, false);
   if (judged.verdict !== "ok" || access.present.length === 0) return [judged];

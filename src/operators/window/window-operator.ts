@@ -84,6 +84,11 @@ export class WindowOperator implements OutputOperator {
     });
   }
 
+  /** None: a view's rows are made when they are collected. */
+  get heldBytes(): number {
+    return 0;
+  }
+
   onRows(rows: Rows): void {
     if (rows.relation !== this.#relation) this.#bind(rows.relation);
     const narrowed = this.#assign(rows);
@@ -124,7 +129,7 @@ export class WindowOperator implements OutputOperator {
     const removeBeforeMs = this.#isRemovalDue ? this.#firstWindow.value : null;
     this.#isRemovalDue = false;
     if (rowCount === 0 && removeBeforeMs === null) return null;
-    return { output: shape.name, rowCount, columns, removeBeforeMs };
+    return { kind: "view", output: shape.name, rowCount, columns, removeBeforeMs };
   }
 
   resend(): boolean {
@@ -152,6 +157,7 @@ export class WindowOperator implements OutputOperator {
     }
     narrowed.batch = batch;
     narrowed.relation = rows.relation;
+    narrowed.slice = rows.slice;
     let kept = 0;
     for (let k = 0; k < count; k++) {
       const window = windowStart(eventMs[k] as number, sizeMs, offsetMs);

@@ -1,10 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { MemoryResults, MemorySink } from "../../../sinks/memory/memory-sink.js";
 import { Timestamp } from "../../../src/core/timestamp.js";
+import { appendCases } from "../../conformance/append-sink.js";
 import { batchOf, commitAt, position, sinkCases, viewShape } from "../../conformance/sink.js";
 
 describe("the sink in memory", () => {
-  test.each(Object.entries(sinkCases))("%s", async (_, run) => {
+  test.each(Object.entries({ ...sinkCases, ...appendCases }))("%s", async (_, run) => {
     const results = new MemoryResults();
     const make = () => new MemorySink(results);
     await run({ make, output: (name) => name, rows: async (name) => results.rows(name) });

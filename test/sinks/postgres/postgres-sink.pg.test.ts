@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { PostgresSink } from "../../../sinks/postgres/postgres-sink.js";
 import { Timestamp } from "../../../src/core/timestamp.js";
 import { sqlConnect } from "../../../src/source/sql-client.js";
+import { appendCases } from "../../conformance/append-sink.js";
 import { batchOf, commitAt, position, sinkCases, viewShape } from "../../conformance/sink.js";
 import { ownPostgres, usePostgres } from "../../services/postgres.js";
 
@@ -25,7 +26,7 @@ async function rowsOf(table: string): Promise<(string | null)[][]> {
 describe("the sink in PostgreSQL", () => {
   let made = 0;
 
-  test.each(Object.entries(sinkCases))("%s", async (_, run) => {
+  test.each(Object.entries({ ...sinkCases, ...appendCases }))("%s", async (_, run) => {
     const pipeline = `p${made++}`;
     await run({
       make: () => new PostgresSink(connect, pipeline),
