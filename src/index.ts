@@ -75,7 +75,7 @@ export interface RunningPipeline {
 
 const PGOUTPUT: DecoderFactory = {
   plugin: "pgoutput",
-  create: () => new PgoutputDecoder(),
+  create: (options) => new PgoutputDecoder(options),
   codecOf,
 };
 

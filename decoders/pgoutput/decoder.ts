@@ -1,242 +1,380 @@
-import {
-  Batch,
-  NO_IMAGE,
-  NULL_CELL,
-  Op,
-  type TransactionSlice,
-  UNCHANGED_CELL,
-} from "../../src/core/batch.js";
-import type { Decoder } from "../../src/core/decoder.js";
+import { assert } from "../../src/core/assert.js";
+import type { Batch, TransactionSlice } from "../../src/core/batch.js";
+import type { Decoder, DecoderOptions } from "../../src/core/decoder.js";
+import type { Lsn } from "../../src/core/lsn.js";
 import type { Relation } from "../../src/core/relation.js";
+import { codecOf } from "../types/codecs.js";
+import { ChangeReader } from "./change-reader.js";
+import { Delivery } from "./delivery.js";
+import type { HeldTransaction } from "./held-transaction.js";
+import { HeldTransactions } from "./held-transactions.js";
+import { readLogicalMessage } from "./logical-message.js";
 import { MessageReader } from "./reader.js";
 import { readRelation } from "./relation-message.js";
+import { type RelationVersion, RelationVersions } from "./relation-versions.js";
+import { TAG } from "./tags.js";
+import * as boundaries from "./transaction-messages.js";
 
-// Message tags and layouts: manual, 54.9 "Logical Replication Message Formats".
-const TAG = {
-  begin: 0x42, // B
-  commit: 0x43, // C
-  origin: 0x4f, // O
-  relation: 0x52, // R
-  type: 0x59, // Y
-  insert: 0x49, // I
-  update: 0x55, // U
-  delete: 0x44, // D
-  truncate: 0x54, // T
-  message: 0x4d, // M
-  newTuple: 0x4e, // N
-  keyTuple: 0x4b, // K
-  oldTuple: 0x4f, // O
-  null: 0x6e, // n
-  unchanged: 0x75, // u
-  text: 0x74, // t
-} as const;
+/** What a commit says, whichever of the three commits it is. */
+interface CommitFacts {
+  readonly xid: number;
+  readonly commitLsn: Lsn;
+  readonly commitEndLsn: Lsn;
+  readonly commitMs: number;
+}
 
 /**
- * Decodes pgoutput, protocol version 1, with text cells.
+ * Decodes pgoutput, protocol versions 1 to 4.
  *
- * Cells are found, not decoded: a tuple costs one pass that writes each cell's start and end
- * offset into the batch and checks every length against the message. Values are made when somebody
- * reads them (see Row and CellCodec). Relations are held per connection and by OID; a new Relation
- * message replaces the version for the changes after it, while those before keep theirs.
+ * A transaction that comes whole, between Begin and Commit, goes straight into the batch. One that
+ * comes before its outcome is known (streamed in blocks, or prepared) is held back as the bytes of
+ * its messages and decoded at its commit, through the same code, as if it had come whole then:
+ * transactions therefore always leave in commit order, and what was rolled back never does. Holding
+ * bytes rather than rows keeps the memory bounded (see HeldTransactions) and costs one copy.
+ *
+ * Relations are held per connection and by OID; a new description replaces the version for the
+ * changes after it, while those before keep theirs. A held transaction has versions of its own,
+ * because its rows may be decoded after later descriptions came. The descriptions that a rolled
+ * back subtransaction brought count: the server does not repeat them for the rest.
+ *
+ * An unknown tag is PROTOCOL: a server sends nothing that the version asked for does not define,
+ * and skipping what is not understood would lose changes.
  */
 export class PgoutputDecoder implements Decoder {
   readonly plugin = "pgoutput";
   readonly #reader = new MessageReader();
-  readonly #relations = new Map<number, Relation>();
+  readonly #changes: ChangeReader;
+  readonly #versions = new RelationVersions();
+  readonly #held: HeldTransactions;
+  #announced = 0;
   #lastRelation: Relation | null = null;
-  #batch = new Batch();
   #open: TransactionSlice | null = null;
+  /** The transaction that the messages belong to that come now, unless they come whole. */
+  #block: HeldTransaction | null = null;
+  #delivery: Delivery | null = null;
+  #deliveredEndLsn: Lsn = 0n;
+
+  constructor(options: DecoderOptions = {}) {
+    this.#held = new HeldTransactions(options.spill ?? null, options.maxHeldBytes);
+    this.#changes = new ChangeReader(false);
+  }
 
   get isInTransaction(): boolean {
-    return this.#open !== null;
+    return this.#open !== null || this.#block !== null;
+  }
+
+  get isDelivering(): boolean {
+    return this.#delivery !== null;
   }
 
   get pending(): number {
-    return this.#batch.length + this.#batch.transactions.length;
+    const { batch } = this.#changes;
+    return batch.length + batch.transactions.length + batch.messages.length;
   }
 
   decode(bytes: Uint8Array, start: number, end: number): void {
+    while (this.#delivery !== null) this.#deliverPart(this.#delivery);
     const reader = this.#reader;
     reader.reset(bytes, start, end);
     const tag = reader.uint8();
+    if (this.#block !== null) this.#hold(reader, tag, this.#block);
+    else if (this.#open !== null) this.#change(reader, tag);
+    else this.#boundary(reader, tag);
+  }
+
+  take(): Batch {
+    if (this.#delivery !== null) this.#deliverPart(this.#delivery);
+    const open = this.#open;
+    const batch = this.#changes.take();
+    if (open !== null) {
+      open.to = batch.length;
+      this.#openSlice({ ...open, firstOrdinal: open.firstOrdinal + open.to - open.from });
+    }
+    return batch;
+  }
+
+  close(): void {
+    this.#held.close();
+    this.#delivery?.close();
+    this.#delivery = null;
+  }
+
+  /** A message between Begin and Commit. */
+  #change(reader: MessageReader, tag: number): void {
     switch (tag) {
       case TAG.insert:
-        this.#insert(reader);
+        this.#changes.insert(reader, this.#relation(reader));
         break;
       case TAG.update:
-        this.#update(reader);
+        this.#changes.update(reader, this.#relation(reader));
         break;
       case TAG.delete:
-        this.#delete(reader);
-        break;
-      case TAG.begin:
-        this.#begin(reader);
-        break;
-      case TAG.commit:
-        this.#commit(reader);
-        break;
-      case TAG.relation:
-        this.#relation(reader);
+        this.#changes.delete(reader, this.#relation(reader));
         break;
       case TAG.truncate:
         this.#truncate(reader);
         break;
-      case TAG.origin: // where a replicated transaction came from; changes nothing here
-      case TAG.type: // names of types that are not built in; their cells stay text
-      case TAG.message: // pg_logical_emit_message: only sent on request
+      case TAG.commit:
+        this.#commit(boundaries.readCommit(reader), reader);
         break;
+      case TAG.origin:
+        assert(this.#open !== null, "an origin is read inside a transaction");
+        this.#open.origin = boundaries.readOrigin(reader);
+        break;
+      case TAG.begin:
+      case TAG.beginPrepare:
+      case TAG.streamStart:
+        throw reader.error("a transaction begins inside another one");
+      default:
+        this.#other(reader, tag);
+    }
+  }
+
+  /** A message between two transactions. */
+  #boundary(reader: MessageReader, tag: number): void {
+    switch (tag) {
+      case TAG.begin:
+        this.#openSlice({ ...boundaries.readBegin(reader), firstOrdinal: 0 });
+        break;
+      case TAG.streamStart:
+        this.#streamStart(reader);
+        break;
+      case TAG.streamCommit:
+        this.#commitHeld(reader, boundaries.readStreamCommit(reader), false);
+        break;
+      case TAG.streamAbort:
+        this.#streamAbort(reader);
+        break;
+      case TAG.streamPrepare:
+        this.#prepare(reader, null);
+        break;
+      case TAG.beginPrepare:
+        this.#beginPrepare(reader);
+        break;
+      case TAG.commitPrepared:
+        this.#commitHeld(reader, boundaries.readCommitPrepared(reader), true);
+        break;
+      case TAG.rollbackPrepared: {
+        const held = this.#held.get(boundaries.readRollbackPrepared(reader));
+        if (held !== undefined) this.#held.drop(held);
+        break;
+      }
+      case TAG.insert:
+      case TAG.update:
+      case TAG.delete:
+      case TAG.truncate:
+        throw reader.error("a change outside a transaction");
+      case TAG.commit:
+        throw reader.error("a commit without a begin");
+      default:
+        this.#other(reader, tag);
+    }
+  }
+
+  /** Messages that may come inside a transaction and outside. */
+  #other(reader: MessageReader, tag: number): void {
+    switch (tag) {
+      case TAG.relation:
+        this.#versions.set(this.#announce(reader, this.#versions));
+        this.#lastRelation = null;
+        break;
+      case TAG.type:
+        boundaries.readType(reader);
+        break;
+      case TAG.message: {
+        const message = readLogicalMessage(reader, this.#changes.batch.length);
+        if (message.isTransactional && this.#open === null) {
+          throw reader.error("a transactional message outside a transaction");
+        }
+        this.#changes.batch.messages.push(message);
+        break;
+      }
       default:
         throw reader.error("unknown message tag");
     }
   }
 
-  take(): Batch {
-    const batch = this.#batch;
-    const open = this.#open;
-    this.#batch = new Batch(Math.max(64, batch.length), Math.max(1024, batch.cellsUsed));
-    if (open !== null) {
-      open.to = batch.length;
-      const { xid, commitLsn, commitMs } = open;
-      const firstOrdinal = open.firstOrdinal + open.to - open.from;
-      this.#openSlice({ xid, commitLsn, commitMs, firstOrdinal });
+  /** A message of a stream block, or between Begin Prepare and Prepare. */
+  #hold(reader: MessageReader, tag: number, held: HeldTransaction): void {
+    const isStream = held.gid === null;
+    if (tag === TAG.streamStop && isStream) {
+      reader.finish();
+      this.#block = null;
+      return;
     }
-    return batch;
+    if (tag === TAG.prepare && !isStream) {
+      this.#block = null;
+      this.#prepare(reader, held);
+      return;
+    }
+    switch (tag) {
+      case TAG.insert:
+      case TAG.update:
+      case TAG.delete:
+      case TAG.truncate:
+      case TAG.message: {
+        const subxid = isStream ? reader.uint32() : held.xid;
+        if (!isStream) this.#pinVersions(reader, held);
+        this.#held.append(held, subxid, reader);
+        break;
+      }
+      case TAG.relation:
+        if (isStream) {
+          reader.uint32(); // the subtransaction: see the class
+          this.#held.use(held, this.#announce(reader, held.versions));
+        } else {
+          this.#versions.set(this.#announce(reader, this.#versions));
+        }
+        break;
+      case TAG.type:
+        if (isStream) reader.uint32();
+        boundaries.readType(reader);
+        break;
+      case TAG.origin: // comes with each block, without the id of a subtransaction
+        this.#held.append(held, held.xid, reader);
+        break;
+      default:
+        throw reader.error("a message that has no place inside a held transaction");
+    }
+  }
+
+  /**
+   * The server describes a relation to a prepared transaction only when it has not done so to
+   * anyone, so the versions that are valid now are noted with it.
+   */
+  #pinVersions(reader: MessageReader, held: HeldTransaction): void {
+    if (reader.tag === TAG.message) return;
+    const at = reader.at;
+    let count = 1;
+    if (reader.tag === TAG.truncate) {
+      count = reader.uint32();
+      reader.uint8();
+    }
+    for (; count > 0; count--) {
+      const oid = reader.uint32();
+      const version = this.#versions.get(oid);
+      if (version !== undefined && held.versions.get(oid) !== version)
+        this.#held.use(held, version);
+    }
+    reader.at = at;
+  }
+
+  #streamStart(reader: MessageReader): void {
+    const { xid, isFirst } = boundaries.readStreamStart(reader);
+    const known = this.#held.get(xid);
+    if (isFirst !== (known === undefined)) {
+      throw reader.error(isFirst ? "a stream that begins twice" : "a stream without a beginning");
+    }
+    if (known !== undefined && known.gid !== null) {
+      throw reader.error("a stream that goes on after its prepare");
+    }
+    this.#block = known ?? this.#held.begin(xid);
+  }
+
+  #streamAbort(reader: MessageReader): void {
+    const { xid, subxid } = boundaries.readStreamAbort(reader);
+    const held = this.#held.get(xid);
+    if (held === undefined) return; // nothing of it came, so there is nothing to forget
+    if (subxid === xid) this.#held.drop(held);
+    else held.aborted.add(subxid);
+  }
+
+  #beginPrepare(reader: MessageReader): void {
+    const { xid, gid } = boundaries.readBeginPrepare(reader);
+    if (this.#held.get(xid) !== undefined) throw reader.error("a transaction that begins twice");
+    this.#block = this.#held.begin(xid);
+    this.#block.gid = gid;
+  }
+
+  /** Prepare ends the block of `expected`; Stream Prepare names a transaction that was streamed. */
+  #prepare(reader: MessageReader, expected: HeldTransaction | null): void {
+    const { xid, gid } = boundaries.readPrepare(reader);
+    const held = this.#held.get(xid);
+    if (held === undefined || (expected !== null && held !== expected)) {
+      throw reader.error("the prepare of a transaction that did not come before it");
+    }
+    if (held.gid !== null && held.gid !== gid) throw reader.error("a prepare under another name");
+    held.gid = gid;
+  }
+
+  #commit(facts: Omit<CommitFacts, "xid">, reader: MessageReader): void {
+    const open = this.#open;
+    assert(open !== null, "a commit is read inside a transaction");
+    if (open.commitLsn !== facts.commitLsn) throw reader.error("a commit of another transaction");
+    this.#closeSlice(open, facts.commitEndLsn);
+  }
+
+  /** Stream Commit and Commit Prepared: what was held is delivered, a part with each `take`. */
+  #commitHeld(reader: MessageReader, facts: CommitFacts, isPrepared: boolean): void {
+    const { xid, commitLsn, commitMs } = facts;
+    const held = this.#held.get(xid);
+    if (held === undefined || (held.gid !== null) !== isPrepared) {
+      throw reader.error("the commit of a transaction whose changes were not received");
+    }
+    this.#held.take(held);
+    this.#openSlice({ xid, commitLsn, commitMs, firstOrdinal: 0 });
+    this.#lastRelation = null;
+    this.#delivery = new Delivery(held);
+    this.#deliveredEndLsn = facts.commitEndLsn;
+  }
+
+  /** Decodes the next chunk of the transaction that is being delivered. */
+  #deliverPart(delivery: Delivery): void {
+    const reader = this.#reader;
+    while (delivery.next(reader)) {
+      const tag = reader.uint8();
+      if (tag === TAG.relation) this.#lastRelation = null;
+      else this.#change(reader, tag);
+    }
+    if (!delivery.isDone) return;
+    this.#versions.mergeFrom(delivery.versions);
+    this.#lastRelation = null;
+    this.#delivery = null;
+    delivery.close();
+    assert(this.#open !== null, "a delivery has a slice");
+    this.#closeSlice(this.#open, this.#deliveredEndLsn);
   }
 
   #openSlice(
-    facts: Pick<TransactionSlice, "xid" | "commitLsn" | "commitMs" | "firstOrdinal">,
+    facts: Pick<TransactionSlice, "xid" | "commitLsn" | "commitMs" | "firstOrdinal" | "origin">,
   ): void {
-    const at = this.#batch.length;
+    const { batch } = this.#changes;
+    const at = batch.length;
     this.#open = { ...facts, from: at, to: at, commitEndLsn: null };
-    this.#batch.transactions.push(this.#open);
+    batch.transactions.push(this.#open);
   }
 
-  #begin(reader: MessageReader): void {
-    const commitLsn = reader.lsn();
-    const commitMs = reader.epochMs();
-    const xid = reader.uint32();
-    reader.finish();
-    if (this.#open !== null) throw reader.error("a transaction begins inside another one");
-    this.#openSlice({ xid, commitLsn, commitMs, firstOrdinal: 0 });
-  }
-
-  #commit(reader: MessageReader): void {
-    reader.uint8(); // flags, unused
-    const commitLsn = reader.lsn();
-    const commitEndLsn = reader.lsn();
-    reader.epochMs();
-    reader.finish();
-    const open = this.#open;
-    if (open === null) throw reader.error("a commit without a begin");
-    if (open.commitLsn !== commitLsn) throw reader.error("a commit of another transaction");
-    if (commitEndLsn <= commitLsn) throw reader.error("a commit that ends before it starts");
-    open.to = this.#batch.length;
+  #closeSlice(open: TransactionSlice, commitEndLsn: Lsn): void {
+    open.to = this.#changes.batch.length;
     open.commitEndLsn = commitEndLsn;
     this.#open = null;
-  }
-
-  #relation(reader: MessageReader): void {
-    const relation = readRelation(reader);
-    this.#relations.set(relation.oid, relation);
-    this.#lastRelation = null;
-  }
-
-  #insert(reader: MessageReader): void {
-    const relation = this.#changed(reader);
-    if (reader.uint8() !== TAG.newTuple) throw reader.error("an insert without a new row");
-    const after = this.#tuple(reader, relation);
-    reader.finish();
-    this.#batch.push(Op.insert, relation, reader.bytes, after, NO_IMAGE);
-  }
-
-  #update(reader: MessageReader): void {
-    const relation = this.#changed(reader);
-    let tag = reader.uint8();
-    let before = NO_IMAGE;
-    if (tag === TAG.keyTuple || tag === TAG.oldTuple) {
-      before = this.#tuple(reader, relation);
-      tag = reader.uint8();
-    }
-    if (tag !== TAG.newTuple) throw reader.error("an update without a new row");
-    const after = this.#tuple(reader, relation);
-    reader.finish();
-    this.#batch.push(Op.update, relation, reader.bytes, after, before);
-  }
-
-  #delete(reader: MessageReader): void {
-    const relation = this.#changed(reader);
-    const tag = reader.uint8();
-    if (tag !== TAG.keyTuple && tag !== TAG.oldTuple) {
-      throw reader.error("a delete without an old row");
-    }
-    const before = this.#tuple(reader, relation);
-    reader.finish();
-    this.#batch.push(Op.delete, relation, reader.bytes, NO_IMAGE, before);
   }
 
   #truncate(reader: MessageReader): void {
     const count = reader.uint32();
     reader.uint8(); // 1 CASCADE, 2 RESTART IDENTITY: all affected relations are listed anyway
     const relations: Relation[] = [];
-    for (let i = 0; i < count; i++) relations.push(this.#changed(reader));
+    for (let i = 0; i < count; i++) relations.push(this.#relation(reader));
     reader.finish();
-    for (const relation of relations) {
-      this.#batch.push(Op.truncate, relation, reader.bytes, NO_IMAGE, NO_IMAGE);
-    }
+    this.#changes.truncate(reader, relations);
+  }
+
+  /** Reads a Relation message; one that says what `known` holds keeps the object. */
+  #announce(reader: MessageReader, known: RelationVersions): RelationVersion {
+    return readRelation(reader, {
+      order: this.#announced++,
+      known: (oid) => known.get(oid) ?? this.#versions.get(oid),
+      codecOf,
+    });
   }
 
   /** Reads the OID a change starts with. */
-  #changed(reader: MessageReader): Relation {
-    if (this.#open === null) throw reader.error("a change outside a transaction");
+  #relation(reader: MessageReader): Relation {
     const oid = reader.uint32();
     if (this.#lastRelation !== null && this.#lastRelation.oid === oid) return this.#lastRelation;
-    const relation = this.#relations.get(oid);
-    if (relation === undefined) throw reader.error(`relation ${oid} was never described`);
-    this.#lastRelation = relation;
-    return relation;
-  }
-
-  /**
-   * TupleData: Int16 column count, then a column: Byte1 kind and, for values, Int32 length and the
-   * bytes. Returns the image's place in `cells`.
-   */
-  #tuple(reader: MessageReader, relation: Relation): number {
-    const count = reader.uint16();
-    if (count !== relation.columns.length) throw reader.error("a row with a wrong column count");
-    const batch = this.#batch;
-    const cells = batch.reserveCells(count);
-    const image = batch.cellsUsed;
-    const { bytes, end } = reader;
-    let at = reader.at;
-    let out = image;
-    for (let i = 0; i < count; i++) {
-      const kind = at < end ? bytes[at] : -1;
-      if (kind === TAG.text && at + 5 <= end) {
-        const length =
-          ((bytes[at + 1] as number) << 24) |
-          ((bytes[at + 2] as number) << 16) |
-          ((bytes[at + 3] as number) << 8) |
-          (bytes[at + 4] as number);
-        const start = at + 5;
-        at = start + length;
-        if (length < 0 || at > end) {
-          reader.at = start;
-          throw reader.error("a cell longer than its message");
-        }
-        cells[out] = start;
-        cells[out + 1] = at;
-      } else {
-        if (kind !== TAG.null && kind !== TAG.unchanged) {
-          reader.at = at;
-          throw reader.error("a cell of unknown kind or a message that ends too early");
-        }
-        cells[out] = kind === TAG.null ? NULL_CELL : UNCHANGED_CELL;
-        at += 1;
-      }
-      out += 2;
-    }
-    batch.cellsUsed = out;
-    reader.at = at;
-    return image;
+    const version = this.#delivery?.versions.get(oid) ?? this.#versions.get(oid);
+    if (version === undefined) throw reader.error(`relation ${oid} was never described`);
+    this.#lastRelation = version.relation;
+    return version.relation;
   }
 }

@@ -9,6 +9,8 @@ export class MessageReader {
   bytes: Uint8Array = new Uint8Array(0);
   at = 0;
   end = 0;
+  /** Kind of the message, its first byte; 0 for an empty one. */
+  tag = 0;
   #start = 0;
 
   reset(bytes: Uint8Array, start: number, end: number): void {
@@ -16,6 +18,14 @@ export class MessageReader {
     this.#start = start;
     this.at = start;
     this.end = end;
+    this.tag = start < end ? (bytes[start] as number) : 0;
+  }
+
+  /** A length that counts bytes of this message: at most what is left of it. */
+  length(): number {
+    const length = this.int32();
+    if (length < 0 || length > this.remaining) throw this.error("a length beyond the message");
+    return length;
   }
 
   uint8(): number {
@@ -57,6 +67,11 @@ export class MessageReader {
     return (high * 4_294_967_296 + this.uint32()) / 1000 + 946_684_800_000;
   }
 
+  /** The bytes from the cursor to the end. */
+  get remaining(): number {
+    return this.end - this.at;
+  }
+
   cstring(): string {
     const from = this.at;
     let i = from;
@@ -73,7 +88,7 @@ export class MessageReader {
 
   /** A PROTOCOL error that says what was wrong, in which message, and where. */
   error(problem: string): TidemarkError {
-    const tag = this.bytes[this.#start] ?? 0;
+    const tag = this.tag;
     const name = tag > 32 && tag < 127 ? `"${String.fromCharCode(tag)}"` : `0x${tag.toString(16)}`;
     const offset = this.at - this.#start;
     return new TidemarkError(

@@ -11,6 +11,8 @@ export type Op = (typeof Op)[keyof typeof Op];
 export const NULL_CELL = -1;
 /** In `cells`, in place of a start offset: a TOAST value that the UPDATE did not change or send. */
 export const UNCHANGED_CELL = -2;
+/** In `cells`, in place of a start offset: a key image does not have this column. */
+export const ABSENT_CELL = -3;
 /** In `after` and `before`: the change has no such image. */
 export const NO_IMAGE = -1;
 
@@ -32,13 +34,27 @@ export interface TransactionSlice {
   to: number;
   /** End of the commit record, or null while the transaction goes on in the next batch. */
   commitEndLsn: Lsn | null;
+  /** Name of the replication origin, when the source itself has it from another server. */
+  origin?: string;
+}
+
+/** What `pg_logical_emit_message` wrote; only sent when it is asked for. */
+export interface LogicalMessage {
+  /** It stands before this change of the batch, or at the batch's end. */
+  readonly at: number;
+  /** Whether it belongs to the transaction that is open there; others come as they are written. */
+  readonly isTransactional: boolean;
+  readonly lsn: Lsn;
+  readonly prefix: string;
+  /** A copy of its own. */
+  readonly content: Uint8Array;
 }
 
 /**
  * The noun that flows: changes in commit order, column-wise, with cells still as the bytes they
  * arrived in. Change `i` has operation `ops[i]`, relation `relations[i]`, and images whose cells
  * start at `cells[after[i]]` and `cells[before[i]]`. A cell is a pair: start and end offset in
- * `bytes[i]`, or NULL_CELL / UNCHANGED_CELL.
+ * `bytes[i]`, or NULL_CELL / UNCHANGED_CELL / ABSENT_CELL.
  *
  * Ownership: the decoder fills a batch and hands it over; nobody writes to it afterwards. Cells
  * point into the buffer a socket read filled, so state that outlives the batch copies what it
@@ -54,6 +70,7 @@ export class Batch {
   cells: Int32Array;
   cellsUsed = 0;
   readonly transactions: TransactionSlice[] = [];
+  readonly messages: LogicalMessage[] = [];
 
   /** `changes` and `cells` are first sizes; both grow as needed. */
   constructor(changes = 512, cells = 8192) {

@@ -1,5 +1,6 @@
 import type { Batch } from "./batch.js";
 import type { CellCodec } from "./cell-codec.js";
+import type { SpillStore } from "./spill.js";
 
 /**
  * Turns the messages of a logical replication stream into batches. One decoder serves one
@@ -14,21 +15,37 @@ export interface Decoder {
    * offset, on bytes that are no valid message; the batch then keeps only whole changes.
    */
   decode(bytes: Uint8Array, start: number, end: number): void;
+  /**
+   * Whether a transaction that was held back has committed and has not been handed over whole. Each
+   * `take` then gives another part of it. A `decode` before that first decodes all the rest into
+   * one batch, so whoever wants bounded memory takes until this is false.
+   */
+  readonly isDelivering: boolean;
   /** Whether a transaction has begun and its end was not seen yet. */
   readonly isInTransaction: boolean;
-  /** Changes and transaction slices decoded since the last `take`. */
+  /** Changes, transaction slices and logical messages decoded since the last `take`. */
   readonly pending: number;
   /**
    * Hands over the current batch and starts another one; an open transaction goes on there as a
    * new slice.
    */
   take(): Batch;
+  /** Forgets what is held back and gives its room back; the connection is over. */
+  close(): void;
+}
+
+/** What a decoder is given by whoever opens the connection. */
+export interface DecoderOptions {
+  /** Where held transactions go that memory shall not hold. Without one, memory is all there is. */
+  readonly spill?: SpillStore;
+  /** Bytes of held transactions in memory; beyond, they spill. Default: 32 MiB. */
+  readonly maxHeldBytes?: number;
 }
 
 /** Makes decoders, and knows the types they read, so that plans can be checked beforehand. */
 export interface DecoderFactory {
   readonly plugin: string;
-  create(): Decoder;
+  create(options?: DecoderOptions): Decoder;
   /** The codec that the decoder will use for a column of this type. */
   codecOf(typeOid: number): CellCodec;
 }

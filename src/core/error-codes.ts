@@ -69,6 +69,7 @@ export type ErrorCode =
   | "BAD_VALUE"
   | "USER_FUNCTION"
   | "PROTOCOL"
+  | "SPILL_FAILED"
   | "LIVENESS"
   | "SERVER_DRAINING"
   | "SINK_FAILED"
@@ -262,6 +263,12 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorCodeFacts>> = {
     "backoff",
     EXIT.source,
     "The bytes received are not what the replication protocol says. The connection is dropped and nothing past it is acknowledged.",
+  ),
+  SPILL_FAILED: facts(
+    "source",
+    "operator",
+    EXIT.source,
+    "Transactions in progress that the server streams are held until they commit, past a bound in memory on disk, and there was no room or no permission for that. Nothing was lost: give slot({ spillDirectory }) a folder with room, raise maxSpillBytes, or set streaming: false, so that the server keeps them itself.",
   ),
   LIVENESS: facts(
     "source",

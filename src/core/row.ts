@@ -3,6 +3,9 @@ import { UNCHANGED } from "./unchanged.js";
 
 type RowClass = new (bytes: Uint8Array, cells: Int32Array, base: number) => Row;
 
+/** What stands for NULL_CELL, UNCHANGED_CELL and ABSENT_CELL, by their negative. */
+const MARKED: readonly unknown[] = [undefined, null, UNCHANGED, undefined];
+
 const classes = new WeakMap<Relation, RowClass>();
 
 /**
@@ -34,11 +37,15 @@ export class Row {
     return new rowClass(bytes, cells, base);
   }
 
-  /** Every column decoded, in a plain object without a prototype that holds no buffer. */
+  /**
+   * Every column decoded, in a plain object without a prototype that holds no buffer. Of a key
+   * image only the key's columns.
+   */
   static toObject(row: Row, relation: Relation): Record<string, unknown> {
     const object: Record<string, unknown> = Object.create(null);
     relation.columns.forEach((column, index) => {
-      object[column.name] = Row.#cell(row, relation, index);
+      const value = Row.#cell(row, relation, index);
+      if (value !== undefined) object[column.name] = value;
     });
     return object;
   }
@@ -46,7 +53,7 @@ export class Row {
   static #cell(row: Row, relation: Relation, index: number): unknown {
     const at = row.#base + 2 * index;
     const start = row.#cells[at] as number;
-    if (start < 0) return start === -1 ? null : UNCHANGED;
+    if (start < 0) return MARKED[-start];
     const codec = relation.columns[index]?.codec;
     return codec?.decode(row.#bytes, start, row.#cells[at + 1] as number);
   }

@@ -12,6 +12,10 @@ export interface Settings {
     readonly mayCreatePublication: boolean;
     readonly walSenderTimeoutMs: number;
     readonly slotWaitMs: number;
+    readonly isStreaming: boolean;
+    /** Null: the system's temporary folder. */
+    readonly spillDirectory: string | null;
+    readonly maxSpillBytes: number;
   };
   readonly resultsUrl: string;
   readonly checkpointUrl: string;
@@ -67,6 +71,9 @@ export function resolveSettings(
       mayCreatePublication: source.options.createPublication ?? true,
       walSenderTimeoutMs: ms(source.options.walSenderTimeout, "TIDEMARK_WAL_SENDER_TIMEOUT", "20s"),
       slotWaitMs: ms(source.options.slotWait, "TIDEMARK_SLOT_WAIT", "30s"),
+      isStreaming: source.options.streaming ?? true,
+      spillDirectory: source.options.spillDirectory ?? env("TIDEMARK_SPILL_DIRECTORY") ?? null,
+      maxSpillBytes: source.options.maxSpillBytes ?? 16 * 2 ** 30,
     },
     resultsUrl,
     checkpointUrl:

@@ -19,6 +19,12 @@ export interface SlotOptions {
   readonly walSenderTimeout?: Duration | undefined;
   /** How long to wait while another connection reads the slot. Default: 30s. */
   readonly slotWait?: Duration | undefined;
+  /** Large transactions are sent while they run, and kept here until they commit. Default: true. */
+  readonly streaming?: boolean | undefined;
+  /** Folder for what memory shall not hold of them. Default: the system's temporary folder. */
+  readonly spillDirectory?: string | undefined;
+  /** Bytes they may take there; beyond, SPILL_FAILED. Default: 16 GiB. */
+  readonly maxSpillBytes?: number | undefined;
 }
 
 /** A PostgreSQL database for results or checkpoints. */
@@ -68,6 +74,9 @@ const SLOT_OPTIONS = z.strictObject({
   createPublication: z.boolean().optional(),
   walSenderTimeout: duration.optional(),
   slotWait: duration.optional(),
+  streaming: z.boolean().optional(),
+  spillDirectory: z.string().min(1).optional(),
+  maxSpillBytes: z.number().int().min(1_048_576).optional(),
 });
 
 const POSTGRES_OPTIONS = z.strictObject({ url: url.optional() });

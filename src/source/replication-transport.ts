@@ -42,6 +42,8 @@ export interface TransportOptions {
   readonly url: string;
   readonly slotName: string;
   readonly publication: string;
+  /** Further options of pgoutput (plugin-options.ts); protocol version 1 when absent. */
+  readonly pluginOptions?: Readonly<Record<string, string>>;
   /** Milliseconds the server is to wait for a sign of life from us; 0 turns that off. */
   readonly walSenderTimeoutMs: number;
   /** How long all of it may take until the stream begins, in milliseconds. */
@@ -307,11 +309,12 @@ class StreamPlugin extends PgoutputPlugin {
   override async start(client: Client, slotName: string): Promise<never> {
     const startLsn = await this.#options.beforeStart(await identifySystem(client), client);
     this.#attach(client);
-    const publication = `"${this.#options.publication.replaceAll('"', '""')}"`;
-    const names = publication.replaceAll("'", "''");
+    const { publication, pluginOptions = { proto_version: "1" } } = this.#options;
+    const names = `"${publication.replaceAll('"', '""')}"`;
+    const options = Object.entries({ ...pluginOptions, publication_names: names }).map(
+      ([option, value]) => `${option} '${value.replaceAll("'", "''")}'`,
+    );
     const start = `START_REPLICATION SLOT "${slotName}" LOGICAL ${formatLsn(startLsn)}`;
-    return (await client.query(
-      `${start} (proto_version '1', publication_names '${names}')`,
-    )) as never;
+    return (await client.query(`${start} (${options.join(", ")})`)) as never;
   }
 }

@@ -1,3 +1,4 @@
+import { tmpdir } from "node:os";
 import type { Client, QueryResult } from "pg";
 import type { CatalogTable } from "../core/catalog.js";
 import type { DecoderFactory } from "../core/decoder.js";
@@ -7,11 +8,13 @@ import type { Position } from "../core/position.js";
 import type { ChangeSource, ChangeStream, StreamRequest } from "../core/source.js";
 import type { SqlSession } from "../core/sql.js";
 import { describeTable } from "./catalog.js";
+import { pluginOptions } from "./plugin-options.js";
 import { ensurePublication } from "./publication.js";
 import type { SystemIdentity } from "./replication-transport.js";
 import { readServerSettings, requireReplication } from "./server-facts.js";
 import { createSlot, dropSlot, readSlot, type SlotFacts } from "./slot.js";
 import { SlotStream } from "./slot-stream.js";
+import { SpillFiles } from "./spill-files.js";
 import { sqlConnect } from "./sql-client.js";
 import { branchPoint, judgeServer, judgeStart } from "./start-verdict.js";
 
@@ -31,10 +34,26 @@ export interface SlotSourceOptions {
   /** How often the publication is looked at while the stream runs, in milliseconds. */
   readonly watchIntervalMs: number;
   readonly decoder: DecoderFactory;
+  /** Whether large transactions are sent before they commit. Default: true. */
+  readonly isStreaming?: boolean;
+  /** Where such transactions are kept that memory shall not hold; null: the system's folder. */
+  readonly spillDirectory?: string | null;
+  /** Bytes on disk they may take together. Default: 16 GiB. */
+  readonly maxSpillBytes?: number;
+}
+
+/** What is known once publication and slot are ready. */
+interface Prepared {
+  /** Where to begin. */
+  readonly from: Lsn;
+  readonly checkpoint: Position | null;
+  readonly confirmed: Lsn;
+  readonly versionNum: number;
 }
 
 const CREATE_LOCK_TIMEOUT_MS = 60_000;
 const SLOT_POLL_MS = 250;
+const MAX_SPILL_BYTES = 16 * 2 ** 30;
 
 /** A logical replication slot on a publication. */
 export class SlotSource implements ChangeSource {
@@ -56,13 +75,18 @@ export class SlotSource implements ChangeSource {
   }
 
   async open(request: StreamRequest): Promise<ChangeStream> {
-    const { from, checkpoint, confirmed } = await this.#withSession((session) =>
+    const { from, checkpoint, confirmed, versionNum } = await this.#withSession((session) =>
       this.#prepare(session, request),
     );
+    const directory = this.#options.spillDirectory ?? tmpdir();
+    const maxBytes = this.#options.maxSpillBytes ?? MAX_SPILL_BYTES;
+    const isStreaming = this.#options.isStreaming ?? true;
     let position: Position | null = null;
     const stream = await SlotStream.open({
       ...this.#options,
       handlers: request.handlers,
+      spill: new SpillFiles({ directory, maxBytes }),
+      pluginOptions: pluginOptions({ versionNum, isStreaming, isBinary: false }),
       fruitlessTrips: this.#fruitlessTrips,
       beforeStart: async (identity, client) => {
         const held = [checkpoint, request.results ?? null];
@@ -89,12 +113,10 @@ export class SlotSource implements ChangeSource {
   }
 
   /** Makes publication and slot ready; returns where the slot allows to begin, and what it read. */
-  async #prepare(
-    session: SqlSession,
-    request: StreamRequest,
-  ): Promise<{ from: Lsn; checkpoint: Position | null; confirmed: Lsn }> {
+  async #prepare(session: SqlSession, request: StreamRequest): Promise<Prepared> {
     const { publication, tables, slotName } = this.#options;
     const settings = await readServerSettings(session);
+    const { versionNum } = settings;
     requireReplication(settings, false);
     const slot = await this.#waitUntilFree(session);
     // Only now: whoever held the slot has moved the checkpoint with it.
@@ -114,13 +136,14 @@ export class SlotSource implements ChangeSource {
     const mayCreate = this.#options.mayCreatePublication && verdict.action !== "resume";
     await ensurePublication(session, { publication, tables, mayCreate });
     if (verdict.action === "resume") {
-      return { from: verdict.from, checkpoint, confirmed: slot?.confirmedFlushLsn ?? ZERO_LSN };
+      const confirmed = slot?.confirmedFlushLsn ?? ZERO_LSN;
+      return { from: verdict.from, checkpoint, confirmed, versionNum };
     }
     requireReplication(settings, verdict.action === "create");
     await request.recordBirth();
     if (verdict.action === "recreate") await dropSlot(session, slotName);
     const from = await createSlot(session, slotName, CREATE_LOCK_TIMEOUT_MS);
-    return { from, checkpoint, confirmed: from };
+    return { from, checkpoint, confirmed: from, versionNum };
   }
 
   /** Our own walsender of a moment ago may still hold the slot; anyone else is reported. */

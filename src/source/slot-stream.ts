@@ -1,11 +1,13 @@
 import type { Client } from "pg";
-import type { Decoder, DecoderFactory } from "../core/decoder.js";
+import type { DecoderFactory } from "../core/decoder.js";
 import { TidemarkError } from "../core/errors.js";
 import { type Lsn, maxLsn, ZERO_LSN } from "../core/lsn.js";
 import type { Position } from "../core/position.js";
 import { isShutdown } from "../core/postgres-errors.js";
 import type { ChangeStream, StreamHandlers } from "../core/source.js";
+import type { SpillStore } from "../core/spill.js";
 import type { SqlSession } from "../core/sql.js";
+import { DecodeQueue } from "./decode-queue.js";
 import { type DrainState, isDraining, NO_DRAIN, observeKeepalive } from "./drain.js";
 import type { Keepalive } from "./frames.js";
 import { judgeLiveness } from "./liveness.js";
@@ -22,6 +24,10 @@ export interface SlotStreamOptions {
   readonly walSenderTimeoutMs: number;
   readonly watchIntervalMs: number;
   readonly decoder: DecoderFactory;
+  /** Where transactions in progress go that memory shall not hold. */
+  readonly spill?: SpillStore;
+  /** Options of the output plugin, known once the server is (plugin-options.ts). */
+  readonly pluginOptions?: Readonly<Record<string, string>>;
   readonly handlers: StreamHandlers;
   /** Liveness trips in a row that brought nothing. */
   readonly fruitlessTrips: number;
@@ -55,7 +61,7 @@ const START_TIMEOUT_MS = 60_000;
 export class SlotStream implements ChangeStream {
   readonly closed: Promise<void>;
   readonly #options: SlotStreamOptions;
-  readonly #decoder: Decoder;
+  readonly #queue: DecodeQueue;
   #transport: ReplicationTransport | null = null;
   #timers: NodeJS.Timeout[] = [];
   #received: Lsn = ZERO_LSN;
@@ -65,6 +71,7 @@ export class SlotStream implements ChangeStream {
   #isPaused = true;
   #isWatching = false;
   #hasResumed = false;
+  #isHandingOver = false;
   #hasEarly = false;
   #keepalive: Keepalive | null = null;
   #isAsked = false;
@@ -75,7 +82,8 @@ export class SlotStream implements ChangeStream {
 
   private constructor(options: SlotStreamOptions) {
     this.#options = options;
-    this.#decoder = options.decoder.create();
+    const { spill } = options;
+    this.#queue = new DecodeQueue(options.decoder.create(spill === undefined ? {} : { spill }));
     this.closed = new Promise((settle) => {
       this.#settleClosed = settle;
     });
@@ -88,11 +96,12 @@ export class SlotStream implements ChangeStream {
       url: options.url,
       slotName: options.slotName,
       publication: options.publication,
+      ...(options.pluginOptions === undefined ? {} : { pluginOptions: options.pluginOptions }),
       walSenderTimeoutMs: options.walSenderTimeoutMs,
       startTimeoutMs: options.startTimeoutMs ?? START_TIMEOUT_MS,
       beforeStart: (identity, client) => options.beforeStart(identity, client),
       handler: {
-        onMessage: (bytes, start, end) => stream.#decoder.decode(bytes, start, end),
+        onMessage: (bytes, start, end) => stream.#queue.push(bytes, start, end),
         onKeepalive: (keepalive) => stream.#onKeepalive(keepalive),
       },
       onReadEnd: () => stream.#onReadEnd(),
@@ -118,7 +127,8 @@ export class SlotStream implements ChangeStream {
     if (this.#isPaused) this.#lastHeardMs = performance.now();
     this.#isPaused = false;
     this.#hasResumed = true;
-    this.#transport?.resume();
+    if (this.#queue.isBusy) this.#handOverLater();
+    else this.#transport?.resume();
     if (this.#hasEarly) setImmediate(() => this.#replay());
   }
 
@@ -156,6 +166,7 @@ export class SlotStream implements ChangeStream {
     const over = transport.closed.finally(() => {
       for (const timer of this.#timers) clearInterval(timer);
       if (this.#drainTimer !== null) clearTimeout(this.#drainTimer);
+      this.#queue.close();
     });
     this.#settleClosed(over);
     this.#sendStatus(false);
@@ -174,17 +185,36 @@ export class SlotStream implements ChangeStream {
       this.#hasEarly = true;
       return;
     }
-    if (this.#decoder.pending > 0) {
+    const batch = this.#queue.take();
+    if (batch !== null) {
       this.#hasProgressed = true;
       this.#received = maxLsn(this.#received, this.#transport?.lastWalStart ?? ZERO_LSN);
-      this.#options.handlers.onBatch(this.#decoder.take());
+      this.#options.handlers.onBatch(batch);
     }
-    if (this.#transport?.isOpen === true) this.#onQuiet();
+    if (this.#transport?.isOpen !== true) return;
+    if (this.#queue.isBusy) this.#handOverLater();
+    else this.#onQuiet();
+  }
+
+  /**
+   * A held transaction that commits is handed over in parts, between which timers and writes have
+   * their turn. The socket is left alone until all is handed over.
+   */
+  #handOverLater(): void {
+    if (this.#isHandingOver) return;
+    this.#isHandingOver = true;
+    this.#transport?.pause();
+    setImmediate(() => {
+      this.#isHandingOver = false;
+      if (this.#isPaused) return; // `resume` goes on
+      this.#transport?.endRead();
+      if (!this.#queue.isBusy && !this.#isPaused) this.#transport?.resume();
+    });
   }
 
   #onKeepalive(keepalive: Keepalive): void {
     // Inside a transaction it proves nothing: its walEnd may be that transaction's commit.
-    if (!this.#decoder.isInTransaction) this.#keepalive = keepalive;
+    if (!this.#queue.isInTransaction) this.#keepalive = keepalive;
     this.#isAsked ||= keepalive.isReplyRequested;
     this.#drain = observeKeepalive(this.#drain, keepalive, performance.now());
     this.#received = maxLsn(this.#received, keepalive.walEnd);
@@ -196,7 +226,7 @@ export class SlotStream implements ChangeStream {
     const isAsked = this.#isAsked;
     this.#keepalive = null;
     this.#isAsked = false;
-    if (keepalive !== null && !this.#decoder.isInTransaction) {
+    if (keepalive !== null && !this.#queue.isInTransaction) {
       this.#options.handlers.onIdle(keepalive.walEnd, keepalive.serverMs, isAsked);
     }
     if (isAsked) this.#sendStatus(false);
