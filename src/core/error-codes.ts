@@ -65,6 +65,8 @@ export type ErrorCode =
   | "CHECKPOINT_CORRUPT"
   | "STATE_MISMATCH"
   | "STATE_LIMIT"
+  | "PATTERN_LIMIT"
+  | "PATTERN_SKIP"
   | "APPEND_ONLY"
   | "BAD_VALUE"
   | "USER_FUNCTION"
@@ -239,6 +241,18 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorCodeFacts>> = {
     "operator",
     EXIT.data,
     "The windows in memory passed maxStateBytes. Nothing was lost: set retain on the view, or raise the limit.",
+  ),
+  PATTERN_LIMIT: facts(
+    "state",
+    "operator",
+    EXIT.data,
+    "One key of a pattern has more partial matches than maxRuns allows. Nothing was lost: give the pattern within or until, a stricter contiguity, or another overflow policy.",
+  ),
+  PATTERN_SKIP: facts(
+    "data",
+    "operator",
+    EXIT.data,
+    "A match could not be skipped from as onMiss: error demands, because it has no event of the named step, or begins with it. Nothing was lost: make the step required, or let onMiss be noSkip.",
   ),
   APPEND_ONLY: facts(
     "data",
