@@ -89,6 +89,9 @@ const CLOCK: Clock = {
     const timer = setTimeout(action, Math.min(delayMs, MAX_DELAY_MS));
     return () => clearTimeout(timer);
   },
+  soon: (action) => {
+    setImmediate(action);
+  },
 };
 
 /** What armed failpoints do to this process; never reached without them. */

@@ -6,4 +6,6 @@ export interface Clock {
   monotonic(): number;
   /** Runs `action` once after `delayMs`; the result cancels it. */
   after(delayMs: number, action: () => void): () => void;
+  /** Runs `action` once input that has arrived has had its turn. */
+  soon(action: () => void): void;
 }

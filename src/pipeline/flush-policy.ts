@@ -3,8 +3,10 @@ export interface FlushFacts {
   readonly nowMs: number;
   /** Results may be collected: no transaction is half-way, nothing is being replayed. */
   readonly isCollectable: boolean;
-  /** A write is under way. */
+  /** A write is under way, or must not begin yet. */
   readonly isWriting: boolean;
+  /** A checkpoint is under way: the next one waits for it, results do not. */
+  readonly isCheckpointing: boolean;
   /** Transactions have been processed since the last flush began. */
   readonly hasNews: boolean;
   /** The position moved since the last checkpoint. */
@@ -52,7 +54,8 @@ const MIN_INTERVAL_MS = 5;
 export function decideFlush(facts: FlushFacts): FlushDecision {
   if (facts.isWriting || !facts.isCollectable) return NOTHING;
   const checkpointInMs = facts.lastCheckpointMs + facts.checkpointIntervalMs - facts.nowMs;
-  const checkpoint = facts.isCheckpointBehind && (facts.isUrgent || checkpointInMs <= 0);
+  const mayCheckpoint = facts.isCheckpointBehind && !facts.isCheckpointing;
+  const checkpoint = mayCheckpoint && (facts.isUrgent || checkpointInMs <= 0);
   const intervalMs = isBacklog(facts)
     ? facts.flushIntervalMs
     : Math.min(facts.flushIntervalMs, Math.max(MIN_INTERVAL_MS, WRITE_SHARE * facts.lastWriteMs));
@@ -60,7 +63,7 @@ export function decideFlush(facts: FlushFacts): FlushDecision {
   const flush = checkpoint || (facts.hasNews && flushInMs <= 0);
   const waits = [
     facts.hasNews && !flush ? flushInMs : null,
-    facts.isCheckpointBehind && !checkpoint ? checkpointInMs : null,
+    mayCheckpoint && !checkpoint ? checkpointInMs : null,
   ].filter((ms) => ms !== null);
   return { flush, checkpoint, waitMs: waits.length === 0 ? null : Math.max(1, Math.min(...waits)) };
 }

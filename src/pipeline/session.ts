@@ -3,36 +3,37 @@ import type { Batch } from "../core/batch.js";
 import type { CheckpointHeader, CheckpointStore } from "../core/checkpoint-store.js";
 import { TidemarkError } from "../core/errors.js";
 import { type Failpoint, NO_FAILPOINT } from "../core/failpoint.js";
-import { formatLsn, type Lsn, ZERO_LSN } from "../core/lsn.js";
-import type { StateBlock, StateSnapshot } from "../core/operator.js";
+import { type Lsn, ZERO_LSN } from "../core/lsn.js";
 import type { Position } from "../core/position.js";
-import type { Sink, SinkCommit, SinkProgress } from "../core/sink.js";
+import type { Sink, SinkCommit } from "../core/sink.js";
 import type { ChangeStream } from "../core/source.js";
+import { Checkpointer } from "./checkpointer.js";
 import { compilePlan } from "./compile.js";
 import { Engine } from "./engine.js";
 import { decideFlush } from "./flush-policy.js";
+import { refuseOrphanedResults } from "./orphaned-results.js";
 import { tablesOf } from "./plan.js";
 import type { RuntimeParts } from "./runtime.js";
 import type { RunStatus } from "./status.js";
 
 /** An idle position that a server shutting down waits for is saved at most this often. */
 const URGENT_INTERVAL_MS = 100;
-/** How long the end of a session waits for the write that is under way. */
+/** How long the end of a session waits for what is being written and saved. */
 const WRITE_END_MS = 2_000;
 /** How long a stop waits for its last checkpoint to be durable, so that the slot gets to know. */
 const SETTLE_END_MS = 1_000;
 
 /**
  * From loading the checkpoint to the end of the connection. The read path is synchronous: a read
- * becomes a batch, the batch goes through the engine, done. Beside it at most one write is under
- * way; while it is, the engine goes on with the next rows, and what changes meanwhile is collected
- * for the write after. Reading stops (back-pressure) when more than `maxInFlightBytes` came in
- * during one write.
+ * becomes a batch, the batch goes through the engine, done. Beside it at most one write and one
+ * checkpoint are under way; while they are, the engine goes on with the next rows, and what changes
+ * meanwhile is collected for the write after. Reading stops (back-pressure) when more than
+ * `maxInFlightBytes` came in during one write.
  *
- * Order of a flush: results with their position (sink), then state (store), then, once the store
- * says that it is durable there, the ack. Nothing is acknowledged that is not in the store. Results
- * between two checkpoints need not survive a crash of the sink: what is lost there is computed
- * again from the checkpoint, whose own results were durable before it was saved.
+ * Order of a checkpoint: results with their position (sink), then state (store), then, once the
+ * store says that it is durable there, the ack. Later results do not wait for the state to be
+ * saved. Results between two checkpoints need not survive a crash of the sink: what is lost there
+ * is computed again from the checkpoint, whose own results were durable before it was saved.
  */
 export class Session {
   readonly #parts: RuntimeParts;
@@ -45,10 +46,7 @@ export class Session {
   #systemId = "";
   #timeline = 0;
   #applied: Lsn = ZERO_LSN;
-  #checkpoint: Lsn = ZERO_LSN;
-  /** The newest checkpoint that is durable where it lives; what the slot may be told. */
-  #settled: Lsn = ZERO_LSN;
-  #settling: Promise<void> = Promise.resolve();
+  #checkpointer: Checkpointer | null = null;
   #writing: Promise<void> | null = null;
   #isPaused = false;
   #isStopping = false;
@@ -56,7 +54,7 @@ export class Session {
   #isHalted = false;
   #isOver = false;
   #hasNews = false;
-  /** Rows were processed since the last checkpoint. */
+  /** Rows were processed since the last checkpoint began. */
   #hasUnsavedRows = false;
   #hasProgressed = false;
   #idle: { readonly serverMs: number; readonly isUrgent: boolean } | null = null;
@@ -93,8 +91,8 @@ export class Session {
       epoch: this.#epoch,
       cursor: engine.cursor,
       applied: this.#applied,
-      checkpoint: this.#checkpoint,
-      acknowledged: this.#settled,
+      checkpoint: this.#checkpointer?.saved ?? ZERO_LSN,
+      acknowledged: this.#checkpointer?.acknowledgeable ?? ZERO_LSN,
       bytesReceived: this.#stream?.bytesReceived ?? 0,
       stateBytes: engine.stateBytes,
       watermarkMs: engine.watermarkMs,
@@ -122,19 +120,18 @@ export class Session {
     } finally {
       this.#isOver = true;
       this.#cancelTimer();
+      this.#checkpointer?.close();
       await this.#stream?.close();
-      await this.#writingEnded();
+      await this.#within(WRITE_END_MS, Promise.all([this.#writing, this.#checkpointer?.ended]));
       await Promise.all([this.#sink.close(), this.#store.close()]);
     }
   }
 
-  /** A write that hangs is left alone after a while; whether it took effect, the next run reads. */
-  async #writingEnded(): Promise<void> {
-    if (this.#writing !== null) await this.#within(WRITE_END_MS, this.#writing);
-  }
-
-  /** Waits for `work`, which does not reject, but not longer than this. */
-  #within(limitMs: number, work: Promise<void>): Promise<void> {
+  /**
+   * Waits for `work`, which does not reject, but not longer than this. What hangs is left alone;
+   * whether it took effect, the next run reads.
+   */
+  #within(limitMs: number, work: Promise<unknown>): Promise<void> {
     return new Promise<void>((resolve) => {
       const cancel = this.#parts.clock.after(limitMs, resolve);
       void work.finally(() => {
@@ -149,9 +146,10 @@ export class Session {
     this.#isStopping = true;
     const stream = this.#stream;
     const engine = this.#engine;
-    if (stream !== null && engine !== null) {
-      await this.#drain(engine);
-      await this.#within(SETTLE_END_MS, this.#settling);
+    const checkpointer = this.#checkpointer;
+    if (stream !== null && engine !== null && checkpointer !== null) {
+      await this.#drain(engine, checkpointer);
+      await this.#within(SETTLE_END_MS, checkpointer.settled);
     }
     await stream?.close();
   }
@@ -196,7 +194,16 @@ export class Session {
     for (const reason of saved.passedOver) this.#parts.onPassedOver?.(reason);
     this.#systemId = stream.position.systemId;
     this.#timeline = stream.position.timeline;
-    this.#checkpoint = saved.position.lsn;
+    this.#checkpointer = new Checkpointer({
+      store: this.#store,
+      clock: this.#parts.clock,
+      failpoint: this.#failpoint,
+      epoch,
+      loaded: saved.position.lsn,
+      onSaved: () => this.#guard(() => this.#onEnded()),
+      onSettled: () => this.#guard(() => this.#onSettled()),
+      onFailed: (error) => this.#fail(error),
+    });
     this.#applied = claimed.position.lsn;
     const engine = new Engine(compiled.sources, compiled.outputs, {
       cursor: saved.position.lsn,
@@ -208,7 +215,6 @@ export class Session {
     this.#engine = engine;
     this.#hasNews = engine.resend(compiled.shapes.map(({ name }) => created.includes(name)));
     this.#lastCheckpointMs = this.#parts.clock.monotonic();
-    this.#settling = this.#settle(this.#checkpoint);
     return stream;
   }
 
@@ -239,18 +245,25 @@ export class Session {
     this.#considerFlush();
   }
 
+  /** A write is under way or has to wait. */
+  get #isWriting(): boolean {
+    return this.#writing !== null || this.#checkpointer?.holdsResults === true;
+  }
+
   #considerFlush(): void {
     const engine = this.#engine;
-    if (engine === null || this.#isOver) return;
+    const checkpointer = this.#checkpointer;
+    if (engine === null || checkpointer === null || this.#isOver) return;
     const { settings, clock } = this.#parts;
     const nowMs = clock.monotonic();
     const isUrgent = this.#isStopping || (this.#idle?.isUrgent ?? false);
     const decision = decideFlush({
       nowMs,
       isCollectable: !engine.isInTransaction && !engine.isReplaying,
-      isWriting: this.#writing !== null,
+      isWriting: this.#isWriting,
+      isCheckpointing: checkpointer.isBusy,
       hasNews: this.#hasNews,
-      isCheckpointBehind: engine.cursor > this.#checkpoint,
+      isCheckpointBehind: engine.cursor > checkpointer.saved,
       isUrgent: isUrgent && nowMs - this.#lastCheckpointMs >= URGENT_INTERVAL_MS,
       bytesSinceFlush: (this.#stream?.bytesReceived ?? 0) - this.#bytesAtFlush,
       lastFlushMs: this.#lastFlushMs,
@@ -275,25 +288,28 @@ export class Session {
     const idleMs = withCheckpoint && !this.#hasUnsavedRows ? (this.#idle?.serverMs ?? null) : null;
     if (idleMs !== null) engine.onIdle(idleMs);
     const outputs = engine.collect();
-    const commit: SinkCommit = {
+    const position = this.#positionOf(engine);
+    this.#hasNews = false;
+    this.#lastFlushMs = nowMs;
+    this.#bytesAtFlush = this.#stream?.bytesReceived ?? 0;
+    if (outputs.length === 0 && !withCheckpoint) return;
+    const written = this.#write({
       epoch: this.#epoch,
-      position: { systemId: this.#systemId, timeline: this.#timeline, lsn: engine.cursor },
+      position,
       watermarkMs: engine.watermarkMs,
       idleMs,
       outputs,
       mustBeDurable: withCheckpoint,
-    };
-    const blocks = withCheckpoint ? finished(engine.snapshot()) : null;
-    this.#hasNews = false;
+    });
+    this.#begin(written);
+    if (!withCheckpoint) return;
+    this.#lastCheckpointMs = nowMs;
+    this.#hasUnsavedRows = false;
     this.#idle = null;
-    this.#lastFlushMs = nowMs;
-    this.#bytesAtFlush = this.#stream?.bytesReceived ?? 0;
-    if (withCheckpoint) {
-      this.#lastCheckpointMs = nowMs;
-      this.#hasUnsavedRows = false;
-    }
-    if (outputs.length === 0 && blocks === null) return;
-    this.#begin(this.#write(commit, blocks));
+    // A write before it is saved would make the sink forget the idle advance.
+    const holdsResults = idleMs !== null;
+    const snapshot = engine.snapshot();
+    this.#checkpointer?.begin({ position, snapshot, written, holdsResults });
   }
 
   /**
@@ -303,8 +319,12 @@ export class Session {
   #saveReplayed(): void {
     const engine = this.#engine;
     assert(engine !== null && this.#writing === null, "nothing is written during a replay");
-    const position = { systemId: this.#systemId, timeline: this.#timeline, lsn: engine.cursor };
-    this.#begin(this.#save(position, finished(engine.snapshot())));
+    this.#checkpointer?.begin({
+      position: this.#positionOf(engine),
+      snapshot: engine.snapshot(),
+      written: Promise.resolve(),
+      holdsResults: true,
+    });
   }
 
   /**
@@ -326,6 +346,10 @@ export class Session {
     );
   }
 
+  #positionOf(engine: Engine): Position {
+    return { systemId: this.#systemId, timeline: this.#timeline, lsn: engine.cursor };
+  }
+
   /** What throws in a timer or after a write ends the session like any other failure. */
   #guard(action: () => void): void {
     try {
@@ -335,42 +359,33 @@ export class Session {
     }
   }
 
-  async #write(commit: SinkCommit, blocks: readonly StateBlock[] | null): Promise<void> {
+  async #write(commit: SinkCommit): Promise<void> {
     await this.#sink.write(commit);
     await this.#failpoint("results-committed");
     this.#applied = commit.position.lsn;
-    if (blocks !== null) return this.#save(commit.position, blocks);
-    this.#hasProgressed = true;
-    this.#stream?.report(this.#settled, this.#applied);
+    this.#report();
   }
 
-  async #save(position: Position, blocks: readonly StateBlock[]): Promise<void> {
-    await this.#store.save({ epoch: this.#epoch, position, blocks });
-    await this.#failpoint("checkpoint-saved");
-    assert(position.lsn >= this.#checkpoint, "a checkpoint never moves back");
-    this.#checkpoint = position.lsn;
-    this.#hasProgressed = true;
-    this.#settling = this.#settle(position.lsn);
-  }
-
-  /** Acknowledges a checkpoint once it is durable where it lives. Never rejects. */
-  async #settle(lsn: Lsn): Promise<void> {
-    try {
-      await this.#store.settled(lsn);
-    } catch (error) {
-      this.#fail(error);
-      return;
-    }
-    assert(lsn <= this.#checkpoint, "only what is saved is acknowledged");
-    if (lsn > this.#settled) this.#settled = lsn;
-    this.#stream?.report(this.#settled, this.#applied);
-    void this.#failpoint("acknowledged");
+  #report(): void {
+    this.#stream?.report(this.#checkpointer?.acknowledgeable ?? ZERO_LSN, this.#applied);
   }
 
   #onWritten(): void {
     this.#writing = null;
     this.#lastWriteMs = this.#parts.clock.monotonic() - this.#lastFlushMs;
-    if (this.#isPaused && (!this.#isStopping || this.#engine?.isInTransaction)) {
+    this.#onEnded();
+  }
+
+  #onSettled(): void {
+    this.#report();
+    void this.#failpoint("acknowledged");
+  }
+
+  /** A write or a checkpoint is done: what waited for it goes on. */
+  #onEnded(): void {
+    this.#hasProgressed = true;
+    const mayRead = !this.#isStopping || this.#engine?.isInTransaction === true;
+    if (this.#isPaused && !this.#isWriting && mayRead) {
       this.#isPaused = false;
       this.#stream?.resume();
     }
@@ -384,7 +399,7 @@ export class Session {
     if (engine.heldBytes > maxOutputBytes && this.#writing === null) this.#stage(engine);
     const ahead = (this.#stream?.bytesReceived ?? 0) - this.#bytesAtFlush;
     const isTooMuch = ahead > maxInFlightBytes || engine.heldBytes > maxOutputBytes;
-    if (this.#writing !== null && !this.#isPaused && isTooMuch) {
+    if (this.#isWriting && !this.#isPaused && isTooMuch) {
       this.#isPaused = true;
       this.#stream?.pause();
     }
@@ -399,7 +414,7 @@ export class Session {
   }
 
   /** Waits until everything that is whole is durable, or the deadline. */
-  #drain(engine: Engine): Promise<void> {
+  #drain(engine: Engine, checkpointer: Checkpointer): Promise<void> {
     const { clock, settings } = this.#parts;
     return new Promise((resolve) => {
       const cancel = clock.after(settings.stopDeadlineMs, resolve);
@@ -412,23 +427,16 @@ export class Session {
         this.#isHalted = true;
         void this.#failpoint("draining");
         this.#stream?.pause();
-        if (this.#writing !== null) return;
-        if (!engine.isReplaying && engine.cursor > this.#checkpoint) {
+        if (!engine.isReplaying && engine.cursor > checkpointer.saved) {
           this.#lastCheckpointMs = Number.NEGATIVE_INFINITY;
           this.#considerFlush();
-          if (this.#writing !== null) return;
         }
-        end();
+        if (this.#writing === null && !checkpointer.isBusy) end();
       };
       this.#stream?.closed.then(end, end);
       this.#onBoundary();
     });
   }
-}
-
-function finished(snapshot: StateSnapshot): readonly StateBlock[] {
-  while (snapshot.advance());
-  return snapshot.blocks;
 }
 
 /**
@@ -443,30 +451,4 @@ function earliestLoad(
 ): Lsn {
   const isSame = (judged?.epoch ?? 0) === (stands?.epoch ?? 0);
   return isSame ? start : (stands?.position?.lsn ?? start);
-}
-
-/** Results without the state they were computed from cannot be continued. */
-export function refuseOrphanedResults(
-  progress: SinkProgress | null,
-  header: CheckpointHeader | null,
-): void {
-  if (progress === null) return;
-  const checkpoint = header?.position ?? null;
-  if (checkpoint === null || checkpoint.systemId !== progress.position.systemId) {
-    throw new TidemarkError(
-      "SLOT_WITHOUT_CHECKPOINT",
-      `The results stand at ${formatLsn(progress.position.lsn)}, but there is no checkpoint of ` +
-        "this pipeline that belongs to them. Check the checkpoint URL, or run with --reset to " +
-        "start from nothing.",
-    );
-  }
-  const generations = [checkpoint, ...(header?.earlier ?? [])];
-  if (generations.every(({ lsn }) => lsn > progress.position.lsn)) {
-    throw new TidemarkError(
-      "DIVERGED",
-      `The checkpoint at ${formatLsn(checkpoint.lsn)} is ahead of the results at ` +
-        `${formatLsn(progress.position.lsn)}, as after a results database was restored from a ` +
-        "backup. Run with --reset to start from nothing.",
-    );
-  }
 }

@@ -5,6 +5,7 @@ const QUIET: FlushFacts = {
   nowMs: 10_000,
   isCollectable: true,
   isWriting: false,
+  isCheckpointing: false,
   hasNews: false,
   isCheckpointBehind: false,
   isUrgent: false,
@@ -61,6 +62,16 @@ describe("a flush", () => {
       "brings a checkpoint when one is due",
       { ...NEWS, lastCheckpointMs: 9_000 },
       { flush: true, checkpoint: true, waitMs: null },
+    ],
+    [
+      "goes without the checkpoint that is due while one is under way",
+      { ...NEWS, lastCheckpointMs: 9_000, isUrgent: true, isCheckpointing: true },
+      { flush: true, checkpoint: false, waitMs: null },
+    ],
+    [
+      "for the position alone is not asked for again while a checkpoint is under way",
+      { isCheckpointBehind: true, isCheckpointing: true },
+      { ...WAIT, waitMs: null },
     ],
     [
       "of a backlog comes early when a checkpoint is due",

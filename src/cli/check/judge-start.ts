@@ -1,7 +1,7 @@
 import type { CheckpointHeader } from "../../core/checkpoint-store.js";
 import { formatLsn, type Lsn } from "../../core/lsn.js";
 import type { SinkProgress } from "../../core/sink.js";
-import { refuseOrphanedResults } from "../../pipeline/session.js";
+import { refuseOrphanedResults } from "../../pipeline/orphaned-results.js";
 import type { SlotFacts } from "../../source/slot.js";
 import { judgeServer, judgeStart, type ServerFacts } from "../../source/start-verdict.js";
 import { formatBytes } from "../render.js";
