@@ -76,7 +76,9 @@ export type ErrorCode =
   | "SERVER_DRAINING"
   | "SINK_FAILED"
   | "SINK_REFUSED"
-  | "CHECKPOINT_FAILED";
+  | "CHECKPOINT_FAILED"
+  | "CHECKPOINT_REFUSED"
+  | "CHECKPOINT_UNSAFE";
 
 /** Every error code of Tidemark. docs/errors.md is generated from this table. */
 export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorCodeFacts>> = {
@@ -312,6 +314,18 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorCodeFacts>> = {
     "state",
     "backoff",
     EXIT.sink,
-    "The checkpoint store did not take the checkpoint. Nothing is acknowledged; Tidemark tries again with growing pauses.",
+    "The checkpoint store did not take the checkpoint, does not answer, or has gone back to an earlier state. Nothing is acknowledged; Tidemark tries again with growing pauses, and looks anew at what the store holds.",
+  ),
+  CHECKPOINT_REFUSED: facts(
+    "state",
+    "operator",
+    EXIT.sink,
+    "The checkpoint store refuses for a reason that trying again does not mend: login, privilege, the rights of a folder. The message names it. Nothing was acknowledged.",
+  ),
+  CHECKPOINT_UNSAFE: facts(
+    "state",
+    "operator",
+    EXIT.config,
+    'The Redis for checkpoints would lose them: it has no append-only file, evicts keys, or cannot give the durability that was asked for. The message says which setting to change. durability: "none" accepts the loss: after it the pipeline refuses to start and has to begin anew.',
   ),
 };

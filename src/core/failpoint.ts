@@ -11,6 +11,7 @@ export const FAILPOINTS = [
   "checkpoint-staged",
   "checkpoint-switched",
   "checkpoint-saved",
+  "collecting",
   "acknowledged",
   "slot-created",
   "draining",
