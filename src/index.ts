@@ -1,7 +1,10 @@
 import { PgoutputDecoder } from "../decoders/pgoutput/decoder.js";
 import { codecOf } from "../decoders/types/codecs.js";
 import { PostgresSink } from "../sinks/postgres/postgres-sink.js";
+import { CheckpointFolder } from "./checkpoint/file/checkpoint-folder.js";
+import { FileCheckpointStore } from "./checkpoint/file/file-store.js";
 import { PostgresCheckpointStore } from "./checkpoint/postgres-store.js";
+import type { CheckpointStore } from "./core/checkpoint-store.js";
 import type { Clock } from "./core/clock.js";
 import type { DecoderFactory } from "./core/decoder.js";
 import type { TidemarkError } from "./core/errors.js";
@@ -42,6 +45,7 @@ export {
   tumbling,
   type ViewOptions,
 } from "./pipeline/builder.js";
+export { type FileOptions, file } from "./pipeline/checkpoint-settings.js";
 export { describePlan } from "./pipeline/describe.js";
 export type { Plan, PlanNode } from "./pipeline/plan.js";
 export type { Settings } from "./pipeline/settings.js";
@@ -180,14 +184,26 @@ function open(
     role: "results",
     applicationName: `${applicationName} results`,
   });
-  const checkpoints = sqlConnect({
-    url: settings.checkpointUrl,
-    role: "checkpoint",
-    applicationName: `${applicationName} checkpoint`,
-  });
   return {
     source,
     openSink: () => new PostgresSink(results, name, failpoint),
-    openStore: () => new PostgresCheckpointStore(checkpoints, name, failpoint),
+    openStore: () => checkpointStore(settings, failpoint),
   };
+}
+
+/** The store that the settings name, not opened. For the command line. */
+export function checkpointStore(
+  { pipeline: name, checkpoint }: Settings,
+  failpoint: Failpoint = NO_FAILPOINT,
+): CheckpointStore {
+  switch (checkpoint.kind) {
+    case "postgres": {
+      const { url } = checkpoint;
+      const applicationName = `tidemark ${name} checkpoint`;
+      const connect = sqlConnect({ url, role: "checkpoint", applicationName });
+      return new PostgresCheckpointStore(connect, name, failpoint);
+    }
+    case "file":
+      return new FileCheckpointStore(new CheckpointFolder(checkpoint.dir), name, failpoint);
+  }
 }

@@ -97,7 +97,7 @@ export function replaceEntries(
   return [...merged.values()];
 }
 
-/** The block of an entry. Throws CHECKPOINT_CORRUPT unless these are the bytes it was saved with. */
+/** The block of an entry. Throws CHECKPOINT_CORRUPT unless these are the bytes that were saved. */
 export function restoreBlock(entry: BlockEntry, bytes: Uint8Array | null): StateBlock {
   const { operator, block, length, crc } = entry;
   const name = `block ${block} of ${operator}`;

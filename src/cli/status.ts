@@ -1,6 +1,8 @@
+import { CheckpointFolder } from "../checkpoint/file/checkpoint-folder.js";
+import { FileCheckpointStore } from "../checkpoint/file/file-store.js";
 import type { SqlConnect, SqlRow } from "../core/sql.js";
 import type { PipelineDefinition } from "../index.js";
-import { resolveSettings } from "../pipeline/settings.js";
+import { resolveSettings, type Settings } from "../pipeline/settings.js";
 import { sqlConnect } from "../source/sql-client.js";
 import { environment } from "./environment.js";
 
@@ -39,13 +41,23 @@ export async function readStatus(definition: PipelineDefinition): Promise<Pipeli
     pipeline: name,
     slot: await one(connect(settings.source.url, "source"), SLOT, settings.source.slotName),
     results: await one(connect(settings.resultsUrl, "results"), RESULTS, name, "progress"),
-    checkpoint: await one(
-      connect(settings.checkpointUrl, "checkpoint"),
-      CHECKPOINT,
-      name,
-      "checkpoint",
-    ),
+    checkpoint: await readCheckpoint(settings, (url) => connect(url, "checkpoint")),
   };
+}
+
+async function readCheckpoint(
+  { pipeline, checkpoint }: Settings,
+  connect: (url: string) => SqlConnect,
+): Promise<SqlRow | null> {
+  switch (checkpoint.kind) {
+    case "postgres":
+      return one(connect(checkpoint.url), CHECKPOINT, pipeline, "checkpoint");
+    case "file": {
+      const folder = new CheckpointFolder(checkpoint.dir);
+      const facts = await new FileCheckpointStore(folder, pipeline).describe();
+      return facts === null ? null : { ...facts, dir: checkpoint.dir };
+    }
+  }
 }
 
 async function one(

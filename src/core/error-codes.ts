@@ -326,6 +326,6 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorCodeFacts>> = {
     "state",
     "operator",
     EXIT.config,
-    'The Redis for checkpoints would lose them: it has no append-only file, evicts keys, or cannot give the durability that was asked for. The message says which setting to change. durability: "none" accepts the loss: after it the pipeline refuses to start and has to begin anew.',
+    "The Redis for checkpoints would lose them: it has no append-only file, evicts keys, or cannot give the durability that was asked for. The message says which setting to change. Durability none accepts the loss: after it the pipeline refuses to start and has to begin anew.",
   ),
 };

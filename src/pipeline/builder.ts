@@ -4,6 +4,7 @@ import type { Numeric } from "../core/numeric.js";
 import type { Row } from "../core/row.js";
 import { joinTableName, splitTableName } from "../core/sql.js";
 import type { Timestamp } from "../core/timestamp.js";
+import type { CheckpointSpec } from "./checkpoint-settings.js";
 import type { AggregatePlan, AppendNode, Plan, PlanNode, WindowNode } from "./plan.js";
 import {
   checkPostgres,
@@ -206,8 +207,8 @@ export interface PipelineOptions extends RunOptions {
   readonly source: SlotSpec;
   /** Where results go. Default: the source database. */
   readonly results?: PostgresSpec;
-  /** Where checkpoints go. Default: the results database. */
-  readonly checkpoint?: PostgresSpec;
+  /** Where checkpoints go: `postgres`, `file`. Default: the results database. */
+  readonly checkpoint?: CheckpointSpec;
 }
 
 /** A pipeline as written: its plan and its options, not yet completed with defaults. */
@@ -216,7 +217,7 @@ export interface PipelineDefinition {
   readonly plan: Plan;
   readonly source: SlotSpec;
   readonly results: PostgresSpec;
-  readonly checkpoint: PostgresSpec;
+  readonly checkpoint: CheckpointSpec;
   readonly run: RunOptions;
 }
 

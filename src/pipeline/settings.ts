@@ -1,6 +1,7 @@
 import { type Duration, parseDuration } from "../core/duration.js";
 import { TidemarkError } from "../core/errors.js";
 import type { PipelineDefinition } from "./builder.js";
+import { type CheckpointSettings, resolveCheckpoint } from "./checkpoint-settings.js";
 
 /** Everything a run needs, complete and checked: no option is looked up after this. */
 export interface Settings {
@@ -18,7 +19,7 @@ export interface Settings {
     readonly maxSpillBytes: number;
   };
   readonly resultsUrl: string;
-  readonly checkpointUrl: string;
+  readonly checkpoint: CheckpointSettings;
   readonly run: RunSettings;
 }
 
@@ -76,8 +77,11 @@ export function resolveSettings(
       maxSpillBytes: source.options.maxSpillBytes ?? 16 * 2 ** 30,
     },
     resultsUrl,
-    checkpointUrl:
-      definition.checkpoint.options.url ?? env("TIDEMARK_CHECKPOINT_URL") ?? resultsUrl,
+    checkpoint: resolveCheckpoint(definition.checkpoint, {
+      pipeline: name,
+      url: env("TIDEMARK_CHECKPOINT_URL"),
+      resultsUrl,
+    }),
     run: {
       flushIntervalMs: ms(run.flushInterval, "TIDEMARK_FLUSH_INTERVAL", "100ms"),
       checkpointIntervalMs: ms(run.checkpointInterval, "TIDEMARK_CHECKPOINT_INTERVAL", "5s"),

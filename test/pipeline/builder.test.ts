@@ -193,7 +193,7 @@ describe("settings", () => {
     });
     expect(settings).toMatchObject({
       resultsUrl: "postgres://env/a",
-      checkpointUrl: "postgres://env/a",
+      checkpoint: { kind: "postgres", url: "postgres://env/a" },
     });
     expect(settings.run).toMatchObject({
       flushIntervalMs: 5,

@@ -16,7 +16,7 @@ import { TidemarkError } from "../../core/errors.js";
 
 /** Bytes written in one call, so that no write of a large checkpoint blocks for long. */
 const WRITE_BYTES = 4 * 2 ** 20;
-/** Failures that pass when somebody makes room; all others need a change of rights or of the path. */
+/** Failures that pass when there is room again; others need a change of rights or of the path. */
 const TRANSIENT = new Set(["ENOSPC", "EDQUOT", "EIO", "EMFILE", "ENFILE", "EBUSY", "ESTALE"]);
 
 /**
@@ -34,6 +34,17 @@ export class CheckpointFolder {
   /** Creates the folder if need be. */
   async make(): Promise<void> {
     await this.#guard(() => mkdir(this.#path, { recursive: true }));
+  }
+
+  exists(): Promise<boolean> {
+    return this.#guard(async () => {
+      try {
+        return (await stat(this.#path)).isDirectory();
+      } catch (error) {
+        if (codeOf(error) === "ENOENT") return false;
+        throw error;
+      }
+    });
   }
 
   list(): Promise<string[]> {

@@ -10,6 +10,7 @@ import { type Failpoint, NO_FAILPOINT } from "../../core/failpoint.js";
 import type { Lsn } from "../../core/lsn.js";
 import type { StateBlock } from "../../core/operator.js";
 import type { Position } from "../../core/position.js";
+import { type CheckpointFacts, describeGenerations } from "../checkpoint-facts.js";
 import { chooseGeneration } from "../choose-generation.js";
 import {
   type BlockEntry,
@@ -169,6 +170,12 @@ export class FileCheckpointStore implements CheckpointStore {
   }
 
   async close(): Promise<void> {}
+
+  /** Where it stands, for people; makes no folder. Null when nothing is stored. */
+  async describe(): Promise<CheckpointFacts | null> {
+    if (!(await this.#folder.exists())) return null;
+    return describeGenerations(await this.#contents(), ({ name }) => this.#manifest(name));
+  }
 
   async #contents(): Promise<Contents | null> {
     const names = await this.#folder.list();

@@ -1,6 +1,6 @@
 import type { Position } from "../../core/position.js";
 
-/** A generation as its file is called; the position is in the name, in case the content is damaged. */
+/** A generation as its file is called. The position is in the name in case the content is lost. */
 export interface NamedGeneration {
   readonly name: string;
   readonly epoch: number;

@@ -7,6 +7,7 @@ import { sqlConnect } from "../../source/sql-client.js";
 import type { ServerFacts } from "../../source/start-verdict.js";
 import { type CheckpointReport, checkCheckpoints, checkResults } from "./check-databases.js";
 import { checkSource } from "./check-source.js";
+import { checkStore } from "./check-store.js";
 import { type Finding, failure, ok } from "./finding.js";
 import { judgeNode, judgeTls } from "./judge-machine.js";
 import { judgeBeginning } from "./judge-start.js";
@@ -20,7 +21,7 @@ export async function checkPipeline(
   definition: PipelineDefinition,
   settings: Settings,
 ): Promise<Finding[]> {
-  const { source, resultsUrl, checkpointUrl, run } = settings;
+  const { source, resultsUrl, checkpoint, run } = settings;
   const { name } = definition;
   const asked = new Map<string, boolean>();
   const ask = <R extends Report>(
@@ -31,9 +32,12 @@ export async function checkPipeline(
   const seen = await ask("source", source.url, (session) =>
     checkSource(session, definition, settings),
   );
-  const saved = await ask("checkpoint", checkpointUrl, (session) =>
-    checkCheckpoints(session, name, run.maxStateBytes),
-  );
+  const saved =
+    checkpoint.kind === "postgres"
+      ? await ask("checkpoint", checkpoint.url, (session) =>
+          checkCheckpoints(session, name, run.maxStateBytes),
+        )
+      : await checkStore(checkpoint, name, run.maxStateBytes);
   const written = await ask("results", resultsUrl, (session) =>
     checkResults(session, name, seen.report?.shapes ?? []),
   );
@@ -119,10 +123,10 @@ async function identify(
   }
 }
 
-function connections({ source, resultsUrl, checkpointUrl }: Settings): Finding {
-  const sessions = (url: string): number =>
-    [resultsUrl, checkpointUrl].filter((u) => u === url).length;
-  const elsewhere = 2 - sessions(source.url);
+function connections({ source, resultsUrl, checkpoint }: Settings): Finding {
+  const urls = [resultsUrl, ...(checkpoint.kind === "postgres" ? [checkpoint.url] : [])];
+  const sessions = (url: string): number => urls.filter((u) => u === url).length;
+  const elsewhere = urls.length - sessions(source.url);
   const here = sessions(source.url) === 0 ? "" : ` and ${sessions(source.url)} for what is written`;
   const there = elsewhere === 0 ? "" : `; ${elsewhere} on other databases`;
   return ok("connections", `A running pipeline uses 1 walsender, 1 short session${here}${there}`, {
