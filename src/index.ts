@@ -1,6 +1,7 @@
 import { PgoutputDecoder } from "../decoders/pgoutput/decoder.js";
 import { codecOf } from "../decoders/types/codecs.js";
 import { PostgresSink } from "../sinks/postgres/postgres-sink.js";
+import { PostgresStateBoard } from "../sinks/postgres/run-state-table.js";
 import { CheckpointFolder } from "./checkpoint/file/checkpoint-folder.js";
 import { FileCheckpointStore } from "./checkpoint/file/file-store.js";
 import { PostgresCheckpointStore } from "./checkpoint/postgres-store.js";
@@ -9,6 +10,7 @@ import type { Clock } from "./core/clock.js";
 import type { DecoderFactory } from "./core/decoder.js";
 import type { TidemarkError } from "./core/errors.js";
 import { type Failpoint, NO_FAILPOINT } from "./core/failpoint.js";
+import type { RunStateName } from "./core/run-state.js";
 import type { PipelineDefinition } from "./pipeline/builder.js";
 import { armFailpoints, type FaultEffects } from "./pipeline/failpoints.js";
 import { outputTablesOf, tablesOf } from "./pipeline/plan.js";
@@ -23,6 +25,7 @@ export type { ErrorCode, ErrorDomain, RetryHint } from "./core/error-codes.js";
 export { TidemarkError } from "./core/errors.js";
 export { formatLsn, type Lsn, parseLsn } from "./core/lsn.js";
 export { Numeric } from "./core/numeric.js";
+export type { RunStateName } from "./core/run-state.js";
 export { Timestamp } from "./core/timestamp.js";
 export {
   type AggregateSpec,
@@ -69,6 +72,8 @@ export interface StartOptions {
 /** A pipeline that runs. */
 export interface RunningPipeline {
   readonly settings: Settings;
+  /** RUNNING, RETRYING and so on: see docs/states.md. */
+  readonly state: RunStateName;
   /** What the current connection has done; null before it reads. */
   readonly status: RunStatus | null;
   /** Settles when the pipeline is over: fulfilled after `stop`, rejected with what ended it. */
@@ -129,6 +134,9 @@ export function start(definition: PipelineDefinition, options: StartOptions = {}
   done.catch(() => {}); // the caller has `done`; a late listener is no unhandled rejection
   return {
     settings,
+    get state() {
+      return runtime.state;
+    },
     get status() {
       return runtime.status;
     },
@@ -186,6 +194,7 @@ function open(
   });
   return {
     source,
+    board: new PostgresStateBoard(results, name),
     openSink: () => new PostgresSink(results, name, failpoint),
     openStore: () => checkpointStore(settings, failpoint),
   };

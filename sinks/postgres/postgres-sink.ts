@@ -13,6 +13,7 @@ import {
 import { type AppendTable, appendTable } from "./append-table.js";
 import { dropTable } from "./existing-table.js";
 import { claimProgress, ensureProgressTable, moveProgress, readProgress } from "./progress.js";
+import { forgetNotices } from "./run-state-table.js";
 import { type ViewTable, viewTable } from "./view-table.js";
 
 /** NULLS NOT DISTINCT. */
@@ -93,6 +94,7 @@ export class PostgresSink implements Sink {
     const session = this.#open();
     await inTransaction(session, async () => {
       await session.query("delete from tidemark.progress where pipeline = $1", [this.#pipeline]);
+      await forgetNotices(session, this.#pipeline);
       for (const output of outputs) await dropTable(session, output);
     });
   }

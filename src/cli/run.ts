@@ -1,5 +1,7 @@
 import type { Logger } from "pino";
+import { TidemarkError } from "../core/errors.js";
 import { formatLsn } from "../core/lsn.js";
+import { RUN_STATES } from "../core/run-state.js";
 import { type PipelineDefinition, type RunStatus, reset, start } from "../index.js";
 import { environment } from "./environment.js";
 import { scrub } from "./logger.js";
@@ -28,7 +30,7 @@ export async function runCommand(
     env: environment,
     adoptSlot: options.adoptSlot,
     onRetry: (error, delayMs) => {
-      const facts = { code: error.code, retryInMs: Math.round(delayMs) };
+      const facts = { state: "RETRYING", code: error.code, retryInMs: Math.round(delayMs) };
       log.warn(facts, scrub(error.message));
     },
     onPassedOver: (reason) => {
@@ -42,12 +44,17 @@ export async function runCommand(
     if (running.status !== null) log.info(statusFacts(running.status), "status");
   }, STATUS_INTERVAL_MS);
   const release = onStopSignal((signal) => {
-    log.info({ signal }, "stopping");
+    log.info({ state: "DRAINING", signal }, "stopping");
     void running.stop();
   });
   try {
     await running.done;
-    log.info("stopped");
+    log.info({ state: running.state }, "stopped");
+  } catch (error) {
+    const { exitCode, wayOut } = RUN_STATES[running.state];
+    const code = error instanceof TidemarkError ? error.code : null;
+    log.error({ state: running.state, code, exitCode, wayOut }, "ended");
+    throw error;
   } finally {
     clearInterval(timer);
     release();
@@ -73,6 +80,7 @@ export function onStopSignal(stop: (signal: string) => void): () => void {
 function statusFacts(status: RunStatus): Record<string, unknown> {
   const { watermarkMs, lastCommitMs } = status;
   return {
+    state: status.state,
     epoch: status.epoch,
     transactions: status.transactions,
     changes: status.changes,

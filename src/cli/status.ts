@@ -1,6 +1,8 @@
+import { readNotices } from "../../sinks/postgres/run-state-table.js";
 import { CheckpointFolder } from "../checkpoint/file/checkpoint-folder.js";
 import { FileCheckpointStore } from "../checkpoint/file/file-store.js";
-import type { SqlConnect, SqlRow } from "../core/sql.js";
+import { type JudgedState, judgeState } from "../core/judge-state.js";
+import type { SqlConnect, SqlRow, SqlSession } from "../core/sql.js";
 import type { PipelineDefinition } from "../index.js";
 import { resolveSettings, type Settings } from "../pipeline/settings.js";
 import { sqlConnect } from "../source/sql-client.js";
@@ -9,6 +11,8 @@ import { environment } from "./environment.js";
 /** Where a pipeline stands, seen from its databases; nothing has to run. */
 export interface PipelineStatus {
   readonly pipeline: string;
+  /** Null when it has never run. */
+  readonly state: JudgedState | null;
   readonly slot: SqlRow | null;
   readonly results: SqlRow | null;
   readonly checkpoint: SqlRow | null;
@@ -37,10 +41,14 @@ export async function readStatus(definition: PipelineDefinition): Promise<Pipeli
   const { name } = definition;
   const connect = (url: string, role: "source" | "results" | "checkpoint"): SqlConnect =>
     sqlConnect({ url, role, applicationName: `tidemark ${name} status` });
+  const slot = await one(connect(settings.source.url, "source"), SLOT, settings.source.slotName);
+  const results = connect(settings.resultsUrl, "results");
+  const posted = await withSession(results, (session) => readNotices(session, name));
   return {
     pipeline: name,
-    slot: await one(connect(settings.source.url, "source"), SLOT, settings.source.slotName),
-    results: await one(connect(settings.resultsUrl, "results"), RESULTS, name, "progress"),
+    state: judgeState(posted, slot?.["active"] === true),
+    slot,
+    results: await one(results, RESULTS, name, "progress"),
     checkpoint: await readCheckpoint(settings, (url) => connect(url, "checkpoint")),
   };
 }
@@ -60,19 +68,28 @@ async function readCheckpoint(
   }
 }
 
-async function one(
+function one(
   connect: SqlConnect,
   text: string,
   value: string,
   table?: string,
 ): Promise<SqlRow | null> {
-  const session = await connect();
-  try {
+  return withSession(connect, async (session) => {
     if (table !== undefined) {
       const [found] = await session.query("select to_regclass('tidemark.' || $1) as t", [table]);
       if (found?.["t"] === null) return null;
     }
     return (await session.query(text, [value]))[0] ?? null;
+  });
+}
+
+async function withSession<T>(
+  connect: SqlConnect,
+  use: (session: SqlSession) => Promise<T>,
+): Promise<T> {
+  const session = await connect();
+  try {
+    return await use(session);
   } finally {
     await session.end();
   }
@@ -88,6 +105,7 @@ export function renderStatus(status: PipelineStatus): string {
   ];
   return [
     `pipeline ${status.pipeline}`,
+    ...stateLines(status.state),
     ...section("slot", status.slot),
     ...section("results", status.results),
     ...section("checkpoint", status.checkpoint),
@@ -96,4 +114,15 @@ export function renderStatus(status: PipelineStatus): string {
 
 function printable(value: unknown): string {
   return value instanceof Date ? value.toISOString() : String(value);
+}
+
+function stateLines(state: JudgedState | null): string[] {
+  if (state === null) return ["state", "  it has never run"];
+  const { sinceMs, code, message } = state;
+  return [
+    `state ${state.state}${sinceMs === null ? "" : ` since ${new Date(sinceMs).toISOString()}`}`,
+    `  ${state.happened}`,
+    ...(message === null ? [] : [`  ${message} [${code}]`]),
+    `  ${state.wayOut}`,
+  ];
 }

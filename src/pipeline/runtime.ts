@@ -2,12 +2,15 @@ import type { CheckpointStore } from "../core/checkpoint-store.js";
 import type { Clock } from "../core/clock.js";
 import { TidemarkError } from "../core/errors.js";
 import type { Failpoint } from "../core/failpoint.js";
+import type { RunStateName } from "../core/run-state.js";
 import type { Sink } from "../core/sink.js";
 import type { ChangeSource } from "../core/source.js";
+import type { StateBoard } from "../core/state-board.js";
 import type { Plan } from "./plan.js";
 import { retryDelayMs } from "./retry.js";
 import { Session } from "./session.js";
 import type { RunSettings } from "./settings.js";
+import { StateTeller } from "./state-teller.js";
 import type { RunStatus } from "./status.js";
 
 /** What a runtime is made of; the parts are handed in so that it names none of them. */
@@ -17,6 +20,8 @@ export interface RuntimeParts {
   readonly source: ChangeSource;
   readonly openSink: () => Sink;
   readonly openStore: () => CheckpointStore;
+  /** Where the state is made known; nowhere when absent. */
+  readonly board?: StateBoard;
   readonly clock: Clock;
   /** 0 to 1, for the jitter of retries. */
   readonly random: () => number;
@@ -37,12 +42,26 @@ export interface RuntimeParts {
  */
 export class Runtime {
   readonly #parts: RuntimeParts;
+  readonly #teller: StateTeller;
   #session: Session | null = null;
   #isStopping = false;
   #wake: () => void = () => {};
 
   constructor(parts: RuntimeParts) {
-    this.#parts = parts;
+    this.#teller = new StateTeller(parts.board ?? null, parts.clock);
+    this.#parts = {
+      ...parts,
+      onRunning: (status) => {
+        this.#teller.running(status.epoch);
+        parts.onRunning?.(status);
+      },
+    };
+  }
+
+  /** The state of the run; whether it replays is told by its session. */
+  get state(): RunStateName {
+    const isRunning = this.#teller.state === "RUNNING";
+    return isRunning ? (this.status?.state ?? "RUNNING") : this.#teller.state;
   }
 
   /** What the current session has done; null before the first one reads. */
@@ -55,6 +74,16 @@ export class Runtime {
    * attempt fails, later only for errors that trying again does not mend.
    */
   async run(): Promise<void> {
+    try {
+      await this.#runSessions();
+    } catch (error) {
+      await this.#teller.ended(error);
+      throw error;
+    }
+    await this.#teller.ended();
+  }
+
+  async #runSessions(): Promise<void> {
     const { settings, clock, random, onRetry } = this.#parts;
     let hasRun = false;
     for (let attempt = 0; !this.#isStopping; attempt++) {
@@ -71,6 +100,7 @@ export class Runtime {
         if (!mayPass || !hasRun) throw error;
         const limits = { minMs: settings.retryMinMs, maxMs: settings.retryMaxMs };
         const delayMs = retryDelayMs(attempt, limits, random);
+        this.#teller.retrying(error);
         onRetry(error, delayMs);
         await new Promise<void>((resolve) => {
           const cancel = clock.after(delayMs, resolve);
@@ -86,6 +116,7 @@ export class Runtime {
   /** Finishes the transaction being received, saves, acknowledges and ends `run`. */
   async stop(): Promise<void> {
     this.#isStopping = true;
+    this.#teller.draining();
     this.#wake();
     await this.#session?.stop();
   }

@@ -88,6 +88,7 @@ export class Session {
     if (engine === null) return null;
     return {
       ...engine.counters,
+      state: this.#isStopping ? "DRAINING" : engine.isReplaying ? "REPLAYING" : "RUNNING",
       epoch: this.#epoch,
       cursor: engine.cursor,
       applied: this.#applied,

@@ -1,7 +1,10 @@
 import type { Lsn } from "../core/lsn.js";
+import type { RunStateName } from "../core/run-state.js";
 
 /** A look at a running session. Times are milliseconds since the Unix epoch. */
 export interface RunStatus {
+  /** RUNNING, REPLAYING or DRAINING. */
+  readonly state: RunStateName;
   readonly epoch: number;
   /** Processed up to here. */
   readonly cursor: Lsn;
