@@ -143,7 +143,7 @@ function notAtTheEnd<C>(
   );
 }
 
-/** With only optional steps behind it, the match is given out before the forbidden event can come. */
+/** With only optional steps behind it, the match is out before the forbidden event can come. */
 function vacuousNot<C>(elements: readonly ElementDefinition<C>[]): string | null {
   let rest = elements.length;
   while (rest > 0 && elements[rest - 1]?.quantifier.isOptional) rest--;
