@@ -52,7 +52,12 @@ export { type FileOptions, file } from "./pipeline/checkpoint-settings.js";
 export { describePlan } from "./pipeline/describe.js";
 export type { Plan, PlanNode } from "./pipeline/plan.js";
 export type { Settings } from "./pipeline/settings.js";
-export { type PostgresOptions, type SlotOptions, slot } from "./pipeline/specs.js";
+export {
+  type PostgresOptions,
+  type RecordOptions,
+  type SlotOptions,
+  slot,
+} from "./pipeline/specs.js";
 export type { RunStatus } from "./pipeline/status.js";
 
 /** How {@link start} runs a pipeline. */
@@ -183,6 +188,7 @@ function open(
   const source = new SlotSource({
     ...settings.source,
     tables: tablesOf(plan),
+    record: settings.record,
     mayAdoptSlot,
     watchIntervalMs: WATCH_INTERVAL_MS,
     decoder: PGOUTPUT,

@@ -30,12 +30,17 @@ program
   .argument("[config]", "configuration file (default: tidemark.config.ts)")
   .description("run a pipeline until it is stopped")
   .option("--adopt-slot", "begin at the position of a slot that exists without a checkpoint")
+  .option("--record <folder>", "keep the stream in this folder, to be replayed")
   .option("--reset", "first remove slot, checkpoint and result tables: start from nothing")
   .action(async (config, options) => {
     const { runCommand } = await import("./run.js");
     const { createLogger } = await import("./logger.js");
     const log = createLogger(program.opts()["logLevel"] ?? process.env["TIDEMARK_LOG_LEVEL"]);
-    const flags = { adoptSlot: options.adoptSlot === true, reset: options.reset === true };
+    const flags = {
+      adoptSlot: options.adoptSlot === true,
+      reset: options.reset === true,
+      record: options.record,
+    };
     await runCommand(await pipelineOf(config), log, flags);
   });
 

@@ -9,6 +9,8 @@ import { scrub } from "./logger.js";
 export interface RunCommandOptions {
   readonly adoptSlot: boolean;
   readonly reset: boolean;
+  /** Folder of a recording; goes before what the file says. */
+  readonly record?: string | undefined;
 }
 
 const STATUS_INTERVAL_MS = 10_000;
@@ -26,7 +28,15 @@ export async function runCommand(
     await reset(definition, environment);
     log.warn({ pipeline: definition.name }, "reset: slot, checkpoint and results removed");
   }
-  const running = start(definition, {
+  const { record } = options;
+  const recorded: PipelineDefinition =
+    record === undefined
+      ? definition
+      : {
+          ...definition,
+          run: { ...definition.run, record: { ...definition.run.record, dir: record } },
+        };
+  const running = start(recorded, {
     env: environment,
     adoptSlot: options.adoptSlot,
     onRetry: (error, delayMs) => {

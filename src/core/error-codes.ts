@@ -78,7 +78,13 @@ export type ErrorCode =
   | "SINK_REFUSED"
   | "CHECKPOINT_FAILED"
   | "CHECKPOINT_REFUSED"
-  | "CHECKPOINT_UNSAFE";
+  | "CHECKPOINT_UNSAFE"
+  | "RECORDING_MISSING"
+  | "RECORDING_RANGE"
+  | "RECORDING_FOREIGN"
+  | "RECORDING_GAP"
+  | "RECORDING_CORRUPT"
+  | "RECORDING_FAILED";
 
 /** Every error code of Tidemark. docs/errors.md is generated from this table. */
 export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorCodeFacts>> = {
@@ -327,5 +333,41 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorCodeFacts>> = {
     "operator",
     EXIT.config,
     "The Redis for checkpoints would lose them: it has no append-only file, evicts keys, or cannot give the durability that was asked for. The message says which setting to change. Durability none accepts the loss: after it the pipeline refuses to start and has to begin anew.",
+  ),
+  RECORDING_MISSING: facts(
+    "config",
+    "operator",
+    EXIT.config,
+    "The folder holds no recording. Name the one that tidemark record or run --record wrote to.",
+  ),
+  RECORDING_RANGE: facts(
+    "config",
+    "operator",
+    EXIT.config,
+    "The position or time lies outside what the recording holds, or its segment was removed by retention. The message says what it holds.",
+  ),
+  RECORDING_FOREIGN: facts(
+    "config",
+    "operator",
+    EXIT.config,
+    "The folder holds a recording of another server, publication or plugin. Nothing was written to it: choose another folder.",
+  ),
+  RECORDING_GAP: facts(
+    "state",
+    "operator",
+    EXIT.needsResync,
+    "The slot has passed the end of the recording, or segments in its middle are missing, so that the recording would have a hole. Record into another folder; read a range on one side of the hole.",
+  ),
+  RECORDING_CORRUPT: facts(
+    "data",
+    "operator",
+    EXIT.data,
+    "A segment of a recording is not as it was written: a checksum is wrong, or the file ends too early although it was finished. The message names file and byte. A torn end after a crash is no damage and is cut by itself.",
+  ),
+  RECORDING_FAILED: facts(
+    "state",
+    "backoff",
+    EXIT.sink,
+    "The folder of a recording could not be written or read (no space, no rights). Nothing is acknowledged that is not on disk; Tidemark tries again with growing pauses.",
   ),
 };

@@ -45,6 +45,11 @@ export interface ChangeStream {
   pause(): void;
   /** Tells the server what is durable (`flush`, moves the slot) and what is visible (`apply`). */
   report(flush: Lsn, apply: Lsn): void;
+  /**
+   * The server's clock moved the watermarks at this position, now or, before the first `resume`, in
+   * an earlier run; a recording notes it.
+   */
+  advanced?(position: Lsn, serverMs: number): void;
   /** Settles when the stream is over: fulfilled after `close`, rejected with why otherwise. */
   readonly closed: Promise<void>;
   /** Ends the stream; never rejects. */

@@ -206,6 +206,7 @@ export class Session {
       onFailed: (error) => this.#fail(error),
     });
     this.#applied = claimed.position.lsn;
+    if (claimed.idleMs !== null) stream.advanced?.(this.#applied, claimed.idleMs);
     const engine = new Engine(compiled.sources, compiled.outputs, {
       cursor: saved.position.lsn,
       replayUntil: this.#applied,
@@ -287,7 +288,10 @@ export class Session {
   #flush(engine: Engine, withCheckpoint: boolean, nowMs: number): void {
     // Only together with a checkpoint, so that no replay has to repeat more than the last one.
     const idleMs = withCheckpoint && !this.#hasUnsavedRows ? (this.#idle?.serverMs ?? null) : null;
-    if (idleMs !== null) engine.onIdle(idleMs);
+    if (idleMs !== null) {
+      engine.onIdle(idleMs);
+      this.#stream?.advanced?.(engine.cursor, idleMs);
+    }
     const outputs = engine.collect();
     const position = this.#positionOf(engine);
     this.#hasNews = false;

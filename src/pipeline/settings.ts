@@ -1,7 +1,9 @@
+import { resolve } from "node:path";
 import { type Duration, parseDuration } from "../core/duration.js";
 import { TidemarkError } from "../core/errors.js";
 import type { PipelineDefinition } from "./builder.js";
 import { type CheckpointSettings, resolveCheckpoint } from "./checkpoint-settings.js";
+import type { RecordOptions } from "./specs.js";
 
 /** Everything a run needs, complete and checked: no option is looked up after this. */
 export interface Settings {
@@ -21,6 +23,18 @@ export interface Settings {
   readonly resultsUrl: string;
   readonly checkpoint: CheckpointSettings;
   readonly run: RunSettings;
+  /** Null: the stream is not recorded. */
+  readonly record: RecordSettings | null;
+}
+
+/** A recording of the stream. */
+export interface RecordSettings {
+  readonly dir: string;
+  readonly codec: "deflate" | "none";
+  readonly segmentBytes: number;
+  readonly blockBytes: number;
+  readonly maxBytes: number | null;
+  readonly maxAgeMs: number | null;
 }
 
 /** How the loop runs. */
@@ -97,7 +111,26 @@ export function resolveSettings(
       retryMaxMs: ms(undefined, "TIDEMARK_RETRY_MAX", "30s"),
       stopDeadlineMs: ms(undefined, "TIDEMARK_STOP_DEADLINE", "15s"),
     },
+    record: recordSettings(run.record, env),
   });
+}
+
+/** The recording that is asked for by `options` or by TIDEMARK_RECORD, a folder. */
+function recordSettings(
+  options: RecordOptions | undefined,
+  env: Environment,
+): RecordSettings | null {
+  const dir = options?.dir ?? env("TIDEMARK_RECORD");
+  if (dir === undefined) return null;
+  const { compression, segmentBytes, maxBytes, maxAge } = options ?? {};
+  return {
+    dir: resolve(dir),
+    codec: compression ?? "deflate",
+    segmentBytes: segmentBytes ?? 64 * 2 ** 20,
+    blockBytes: 256 * 1024,
+    maxBytes: maxBytes ?? null,
+    maxAgeMs: maxAge === undefined ? null : parseDuration(maxAge, "record.maxAge"),
+  };
 }
 
 function deepFreeze<T extends object>(value: T): T {

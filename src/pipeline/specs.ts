@@ -33,6 +33,20 @@ export interface PostgresOptions {
   readonly url?: string | undefined;
 }
 
+/** A recording of the stream, kept beside the results. */
+export interface RecordOptions {
+  /** Folder; made if it does not exist. One pipeline records into it at a time. */
+  readonly dir: string;
+  /** How blocks are stored. Default: "deflate". */
+  readonly compression?: "deflate" | "none" | undefined;
+  /** A file that has reached this many bytes is followed by another one. Default: 64 MiB. */
+  readonly segmentBytes?: number | undefined;
+  /** Bytes on disk; beyond, the oldest files are removed. Default: no limit. */
+  readonly maxBytes?: number | undefined;
+  /** Files finished longer ago than this are removed. Default: no limit. */
+  readonly maxAge?: Duration | undefined;
+}
+
 /** How a pipeline runs. */
 export interface RunOptions {
   /** Longest wait before results of a busy stream are written. Default: 100ms. */
@@ -47,6 +61,8 @@ export interface RunOptions {
   readonly maxOutputBytes?: number | undefined;
   /** Bytes of window state; beyond, the pipeline stops with STATE_LIMIT. Default: 1 GiB. */
   readonly maxStateBytes?: number | undefined;
+  /** Keeps the stream in a folder, so that it can be replayed. Default: none. */
+  readonly record?: RecordOptions | undefined;
 }
 
 export interface SlotSpec {
@@ -81,6 +97,14 @@ const SLOT_OPTIONS = z.strictObject({
 
 const POSTGRES_OPTIONS = z.strictObject({ url: url.optional() });
 
+const RECORD_OPTIONS = z.strictObject({
+  dir: z.string().min(1),
+  compression: z.enum(["deflate", "none"]).optional(),
+  segmentBytes: z.number().int().min(1_048_576).optional(),
+  maxBytes: z.number().int().min(1_048_576).optional(),
+  maxAge: duration.optional(),
+});
+
 const RUN_OPTIONS = z.strictObject({
   flushInterval: duration.optional(),
   checkpointInterval: duration.optional(),
@@ -88,6 +112,7 @@ const RUN_OPTIONS = z.strictObject({
   maxInFlightBytes: z.number().int().min(65_536).optional(),
   maxOutputBytes: z.number().int().min(65_536).optional(),
   maxStateBytes: z.number().int().min(1_048_576).optional(),
+  record: RECORD_OPTIONS.optional(),
 });
 
 /** Reads from a replication slot, made if need be. */
@@ -112,6 +137,7 @@ export function checkRunOptions(options: RunOptions): RunOptions {
     const value = checked[name];
     if (value !== undefined) parseDuration(value, name);
   }
+  if (checked.record?.maxAge !== undefined) parseDuration(checked.record.maxAge, "record.maxAge");
   return checked;
 }
 

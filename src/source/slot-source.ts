@@ -10,6 +10,9 @@ import type { SqlSession } from "../core/sql.js";
 import { describeTable } from "./catalog.js";
 import { pluginOptions } from "./plugin-options.js";
 import { ensurePublication } from "./publication.js";
+import { recordedTables } from "./recording/manifest.js";
+import { type RecordingOptions, RecordingWriter } from "./recording/recording-writer.js";
+import { StreamRecorder } from "./recording/stream-recorder.js";
 import type { SystemIdentity } from "./replication-transport.js";
 import { readServerSettings, requireReplication } from "./server-facts.js";
 import { createSlot, dropSlot, readSlot, type SlotFacts } from "./slot.js";
@@ -40,6 +43,8 @@ export interface SlotSourceOptions {
   readonly spillDirectory?: string | null;
   /** Bytes on disk they may take together. Default: 16 GiB. */
   readonly maxSpillBytes?: number;
+  /** Keeps the stream in a folder, too; large transactions are then sent when they commit. */
+  readonly record?: RecordingOptions | null;
 }
 
 /** What is known once publication and slot are ready. */
@@ -80,23 +85,30 @@ export class SlotSource implements ChangeSource {
     );
     const directory = this.#options.spillDirectory ?? tmpdir();
     const maxBytes = this.#options.maxSpillBytes ?? MAX_SPILL_BYTES;
-    const isStreaming = this.#options.isStreaming ?? true;
+    // A recording has transactions whole and in the order of their commits.
+    const isStreaming = (this.#options.isStreaming ?? true) && !this.#options.record;
+    const options = pluginOptions({ versionNum, isStreaming, isBinary: false });
+    const recorder = await this.#openRecorder(options);
     let position: Position | null = null;
     const stream = await SlotStream.open({
       ...this.#options,
+      tap: recorder ?? undefined,
       handlers: request.handlers,
       spill: new SpillFiles({ directory, maxBytes }),
-      pluginOptions: pluginOptions({ versionNum, isStreaming, isBinary: false }),
+      pluginOptions: options,
       fruitlessTrips: this.#fruitlessTrips,
       beforeStart: async (identity, client) => {
         const held = [checkpoint, request.results ?? null];
         for (const known of held) await judgeHistory(identity, client, known);
         position = { systemId: identity.systemId, timeline: identity.timeline, lsn: from };
-        return from;
+        return recorder?.begin(position, confirmed) ?? from;
       },
       position: () => position as Position,
       confirmed,
       connect: () => this.#connect(),
+    }).catch(async (error: unknown) => {
+      await recorder?.close();
+      throw error;
     });
     stream.closed.catch((error: unknown) => {
       const isTrip = error instanceof TidemarkError && error.code === "LIVENESS";
@@ -144,6 +156,16 @@ export class SlotSource implements ChangeSource {
     if (verdict.action === "recreate") await dropSlot(session, slotName);
     const from = await createSlot(session, slotName, CREATE_LOCK_TIMEOUT_MS);
     return { from, checkpoint, confirmed: from, versionNum };
+  }
+
+  async #openRecorder(
+    streamOptions: Readonly<Record<string, string>>,
+  ): Promise<StreamRecorder | null> {
+    const { record, publication, tables, decoder } = this.#options;
+    if (record === undefined || record === null) return null;
+    const described = recordedTables(await this.describe(tables));
+    const manifest = { plugin: decoder.plugin, publication, streamOptions, tables: described };
+    return new StreamRecorder(await RecordingWriter.open(record, manifest));
   }
 
   /** Our own walsender of a moment ago may still hold the slot; anyone else is reported. */

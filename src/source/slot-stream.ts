@@ -12,6 +12,8 @@ import { type DrainState, isDraining, NO_DRAIN, observeKeepalive } from "./drain
 import type { Keepalive } from "./frames.js";
 import { judgeLiveness } from "./liveness.js";
 import { missingFromPublication, publicationMissing, tableNotPublished } from "./publication.js";
+import { PLUGIN_MESSAGE } from "./recording/copy-data.js";
+import type { StreamTap } from "./recording/stream-tap.js";
 import { ReplicationTransport, type SystemIdentity } from "./replication-transport.js";
 import { encodeStandbyStatus } from "./standby-status.js";
 
@@ -39,6 +41,11 @@ export interface SlotStreamOptions {
   /** Opens a plain session for the watch over the publication. */
   connect(): Promise<SqlSession>;
   /**
+   * Records what comes; the slot is then told nothing that the recording lacks. Closed with the
+   * stream.
+   */
+  readonly tap?: StreamTap | undefined;
+  /**
    * How often a status is sent when nothing else causes one, at most (milliseconds); a third of
    * `walSenderTimeoutMs` where that is less. 5 s when absent.
    */
@@ -52,6 +59,7 @@ export interface SlotStreamOptions {
 const STATUS_INTERVAL_MS = 5_000;
 const DRAIN_GRACE_MS = 1_500;
 const START_TIMEOUT_MS = 60_000;
+const UNSYNCED = { upTo: ZERO_LSN, done: null };
 
 /**
  * One connection's life: bytes to frames to batches, the answers to keepalives, and the timers
@@ -69,6 +77,10 @@ export class SlotStream implements ChangeStream {
   #apply: Lsn = ZERO_LSN;
   #lastHeardMs = performance.now();
   #isPaused = true;
+  /** What the tap was asked to have on disk, and when it has. */
+  #synced: { readonly upTo: Lsn; readonly done: Promise<void> | null } = UNSYNCED;
+  /** Messages that came before the reader was ready for them, for the tap. */
+  #early: { readonly bytes: Uint8Array; readonly from: number; readonly to: number }[] = [];
   #isWatching = false;
   #hasResumed = false;
   #isHandingOver = false;
@@ -101,7 +113,7 @@ export class SlotStream implements ChangeStream {
       startTimeoutMs: options.startTimeoutMs ?? START_TIMEOUT_MS,
       beforeStart: (identity, client) => options.beforeStart(identity, client),
       handler: {
-        onMessage: (bytes, start, end) => stream.#queue.push(bytes, start, end),
+        onMessage: (bytes, start, end) => stream.#onMessage(bytes, start, end),
         onKeepalive: (keepalive) => stream.#onKeepalive(keepalive),
       },
       onReadEnd: () => stream.#onReadEnd(),
@@ -126,9 +138,9 @@ export class SlotStream implements ChangeStream {
   resume(): void {
     if (this.#isPaused) this.#lastHeardMs = performance.now();
     this.#isPaused = false;
+    if (!this.#hasResumed) this.#tapEarly();
     this.#hasResumed = true;
-    if (this.#queue.isBusy) this.#handOverLater();
-    else this.#transport?.resume();
+    this.#readOn();
     if (this.#hasEarly) setImmediate(() => this.#replay());
   }
 
@@ -142,13 +154,23 @@ export class SlotStream implements ChangeStream {
     this.#flush = maxLsn(this.#flush, flush);
     this.#apply = maxLsn(this.#apply, apply);
     if (moved) this.#sendStatus(false);
+    this.#syncTap(flush);
+  }
+
+  advanced(position: Lsn, serverMs: number): void {
+    const { tap } = this.#options;
+    if (this.#hasResumed) tap?.onAdvance(position, serverMs);
+    else tap?.expectAdvance(position, serverMs);
   }
 
   async close(): Promise<void> {
     if (this.#transport === null) return;
+    if (this.#synced.done !== null) await this.#synced.done;
     this.#sendStatus(false);
     await this.#transport.close();
     await this.closed.catch(() => {});
+    // What is not on disk by now was not acknowledged, and is sent again.
+    await this.#options.tap?.close().catch(() => {});
   }
 
   #begin(transport: ReplicationTransport): void {
@@ -172,6 +194,41 @@ export class SlotStream implements ChangeStream {
     this.#sendStatus(false);
   }
 
+  #onMessage(bytes: Uint8Array, start: number, end: number): void {
+    this.#queue.push(bytes, start, end);
+    const { tap } = this.#options;
+    if (tap === undefined) return;
+    const from = start - PLUGIN_MESSAGE;
+    if (this.#hasResumed) tap.onMessage(bytes, from, end);
+    else this.#early.push({ bytes, from, to: end });
+  }
+
+  /** Until the reader is ready, it may still have to say what comes before the first message. */
+  #tapEarly(): void {
+    const { tap } = this.#options;
+    for (const { bytes, from, to } of this.#early) tap?.onMessage(bytes, from, to);
+    this.#early = [];
+    tap?.onRoom(() => {
+      if (!this.#isPaused) this.#readOn();
+    });
+  }
+
+  #readOn(): void {
+    if (this.#queue.isBusy) this.#handOverLater();
+    else if (this.#options.tap?.isFull !== true) this.#transport?.resume();
+  }
+
+  /** What is acknowledged has to be in the recording first. */
+  #syncTap(flush: Lsn): void {
+    const { tap } = this.#options;
+    if (tap === undefined || flush <= tap.durableLsn || flush <= this.#synced.upTo) return;
+    const done = tap.sync().then(
+      () => this.#sendStatus(false),
+      (error: TidemarkError) => this.#transport?.abort(error),
+    );
+    this.#synced = { upTo: flush, done };
+  }
+
   /** Messages that came in one read with the answer to START_REPLICATION wait for `resume`. */
   #replay(): void {
     if (!this.#hasEarly || this.#isPaused) return;
@@ -192,6 +249,7 @@ export class SlotStream implements ChangeStream {
       this.#options.handlers.onBatch(batch);
     }
     if (this.#transport?.isOpen !== true) return;
+    if (this.#options.tap?.isFull === true) this.#transport.pause();
     if (this.#queue.isBusy) this.#handOverLater();
     else this.#onQuiet();
   }
@@ -208,7 +266,7 @@ export class SlotStream implements ChangeStream {
       this.#isHandingOver = false;
       if (this.#isPaused) return; // `resume` goes on
       this.#transport?.endRead();
-      if (!this.#queue.isBusy && !this.#isPaused) this.#transport?.resume();
+      if (!this.#queue.isBusy && !this.#isPaused) this.#readOn();
     });
   }
 
@@ -273,7 +331,9 @@ export class SlotStream implements ChangeStream {
   }
 
   #sendStatus(askReply: boolean): void {
-    const positions = { write: this.#received, flush: this.#flush, apply: this.#apply };
+    const recorded = this.#options.tap?.durableLsn ?? this.#flush;
+    const flush = this.#flush < recorded ? this.#flush : recorded;
+    const positions = { write: this.#received, flush, apply: this.#apply };
     this.#transport?.send(encodeStandbyStatus(positions, Date.now(), askReply));
   }
 }
