@@ -1,5 +1,5 @@
+import { crc32 } from "node:zlib";
 import { TidemarkError } from "../core/errors.js";
-import { crc32 } from "./crc32.js";
 
 // A block: "TMB" and format version 1, Uint32 schema hash, body, Uint32 CRC-32 of all before it.
 // Integers in the body are unsigned LEB128; doubles are 8 bytes; all little-endian.

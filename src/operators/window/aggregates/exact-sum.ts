@@ -89,16 +89,18 @@ export class ExactSum implements Aggregate {
 
   save(slot: number, out: BlockWriter): void {
     out.integer(this.#counts[slot] as number);
-    out.text(this.#exact(slot).toString());
+    out.integer(this.#scales[slot] as number);
+    out.double(this.#sums[slot] as number);
+    out.text(this.#large.get(slot)?.toString() ?? "");
     out.text(this.#special.get(slot)?.toString() ?? "");
   }
 
   load(slot: number, from: BlockReader): void {
     this.#counts[slot] = from.integer();
-    const sum = Numeric.parse(from.text());
-    this.#scales[slot] = sum.scale;
-    this.#large.set(slot, sum.unscaled);
-    this.#settle(slot);
+    this.#scales[slot] = from.integer();
+    this.#sums[slot] = from.double();
+    const large = from.text();
+    if (large !== "") this.#large.set(slot, BigInt(large));
     const special = from.text();
     if (special !== "") this.#special.set(slot, Numeric.parse(special));
   }
