@@ -163,7 +163,10 @@ export class Session {
     // was read before them.
     const header = await this.#store.open();
     const progress = await this.#sink.open();
-    refuseOrphanedResults(progress, header);
+    // The first claim of an instance that started with us may lie between the two looks.
+    const isUnclaimed = progress !== null && header?.position == null;
+    const isClaimedSince = isUnclaimed && (await this.#store.readHeader())?.position != null;
+    if (!isClaimedSince) refuseOrphanedResults(progress, header);
     const created = await this.#sink.prepare(compiled.shapes);
     // The stream comes before the claim: whoever cannot have the slot must not fence off the
     // instance that has it.

@@ -1,6 +1,7 @@
 import { tmpdir } from "node:os";
 import type { Client, QueryResult } from "pg";
 import type { CatalogTable } from "../core/catalog.js";
+import type { CheckpointHeader } from "../core/checkpoint-store.js";
 import type { DecoderFactory } from "../core/decoder.js";
 import { TidemarkError } from "../core/errors.js";
 import { type Lsn, parseLsn, ZERO_LSN } from "../core/lsn.js";
@@ -130,9 +131,7 @@ export class SlotSource implements ChangeSource {
     const settings = await readServerSettings(session);
     const { versionNum } = settings;
     requireReplication(settings, false);
-    const slot = await this.#waitUntilFree(session);
-    // Only now: whoever held the slot has moved the checkpoint with it.
-    const header = await request.readCheckpoint();
+    const { slot, header } = await this.#look(session, request);
     const checkpoint = header?.position ?? null;
     const verdict = judgeStart({
       slotName,
@@ -166,6 +165,18 @@ export class SlotSource implements ChangeSource {
     const described = recordedTables(await this.describe(tables));
     const manifest = { plugin: decoder.plugin, publication, streamOptions, tables: described };
     return new StreamRecorder(await RecordingWriter.open(record, manifest));
+  }
+
+  /** The free slot, and only then the checkpoint: whoever held the slot has moved it with it. */
+  async #look(
+    session: SqlSession,
+    request: StreamRequest,
+  ): Promise<{ slot: SlotFacts | null; header: CheckpointHeader | null }> {
+    const slot = await this.#waitUntilFree(session);
+    const header = await request.readCheckpoint();
+    if (slot !== null || header?.position == null) return { slot, header };
+    // An instance that started with us may have made and claimed it between the two looks.
+    return { slot: await this.#waitUntilFree(session), header: await request.readCheckpoint() };
   }
 
   /** Our own walsender of a moment ago may still hold the slot; anyone else is reported. */

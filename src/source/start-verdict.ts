@@ -41,7 +41,7 @@ export function judgeStart(facts: StartFacts): StartVerdict {
   }
   refuseForeign(slotName, slot);
   if (checkpoint === null) {
-    if (facts.isBirthPending) return { action: "recreate" };
+    if (facts.isBirthPending) return adoptOwn(slot);
     refuseLost(slotName, slot);
     if (facts.mayAdopt && slot.confirmedFlushLsn !== null) {
       return { action: "resume", from: slot.confirmedFlushLsn };
@@ -68,6 +68,17 @@ export function judgeStart(facts: StartFacts): StartVerdict {
   const confirmed = slot.confirmedFlushLsn ?? checkpoint.lsn;
   const usable = (facts.earlier ?? []).filter(({ lsn }) => lsn >= confirmed);
   return { action: "resume", from: usable.at(-1)?.lsn ?? checkpoint.lsn };
+}
+
+/**
+ * A birth that stopped before its checkpoint left a slot from which nothing was read: going on from
+ * it loses nothing. Made anew it would pull the ground from under another instance of the same first
+ * start, which may have its checkpoint by now.
+ */
+function adoptOwn(slot: SlotFacts): StartVerdict {
+  const isUsable = slot.walStatus !== "lost" && slot.invalidationReason === null;
+  if (!isUsable || slot.confirmedFlushLsn === null) return { action: "recreate" };
+  return { action: "resume", from: slot.confirmedFlushLsn };
 }
 
 function refuseForeign(slotName: string, slot: SlotFacts): void {

@@ -66,9 +66,9 @@ describe("the stream starts", () => {
       { action: "create" },
     ],
     [
-      "with the slot made anew when the birth was interrupted after it",
+      "where the slot stands when the birth was interrupted after it",
       { checkpoint: null, isBirthPending: true },
-      { action: "recreate" },
+      { action: "resume", from: 100n },
     ],
     [
       "with a lost slot made anew when the birth was interrupted after it",
