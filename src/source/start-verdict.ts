@@ -72,8 +72,8 @@ export function judgeStart(facts: StartFacts): StartVerdict {
 
 /**
  * A birth that stopped before its checkpoint left a slot from which nothing was read: going on from
- * it loses nothing. Made anew it would pull the ground from under another instance of the same first
- * start, which may have its checkpoint by now.
+ * it loses nothing. Made anew it would pull the ground from under another instance of the same
+ * first start, which may have its checkpoint by now.
  */
 function adoptOwn(slot: SlotFacts): StartVerdict {
   const isUsable = slot.walStatus !== "lost" && slot.invalidationReason === null;

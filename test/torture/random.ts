@@ -14,6 +14,11 @@ export function seededRandom(): Random {
   const given = process.env["TIDEMARK_TEST_SEED"];
   const seed = given === undefined ? Math.floor(Math.random() * 2 ** 32) : Number(given);
   process.stdout.write(`TIDEMARK_TEST_SEED=${seed}\n`);
+  return randomOf(seed);
+}
+
+/** The numbers of one seed. */
+export function randomOf(seed: number): Random {
   let state = seed;
   const next = (): number => {
     state = (state + 0x6d2b79f5) | 0;
