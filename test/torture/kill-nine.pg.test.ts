@@ -32,7 +32,7 @@ test(`${KILLS} SIGKILLs at any moment under load lose no row and count none twic
   await first.logged("running");
   await first.end("SIGKILL");
   const writers = startWriters(url, random);
-  const observer = observe({ source: url, results: url }, "killed");
+  const observer = observe({ source: url, results: url }, { pipeline: "killed" });
   onTestFinished(async () => {
     await Promise.all([writers.stop(), observer.stop()]);
   });

@@ -1,4 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
+import { CheckpointFolder } from "../../src/checkpoint/file/checkpoint-folder.js";
+import { FileCheckpointStore } from "../../src/checkpoint/file/file-store.js";
+import { parseLsn } from "../../src/core/lsn.js";
 import { openSql } from "../services/sql.js";
 
 /** Someone who looks all the time and believes nothing. */
@@ -8,6 +11,12 @@ export interface Observer {
   /** What must never be, in words. */
   readonly violations: readonly string[];
   stop(): Promise<void>;
+}
+
+/** Which pipeline; with a folder its checkpoints lie there and not beside the results. */
+export interface Observed {
+  readonly pipeline: string;
+  readonly folder?: string;
 }
 
 const EVERY_MS = 20;
@@ -20,10 +29,11 @@ const EVERY_MS = 20;
  */
 export function observe(
   urls: { readonly source: string; readonly results: string },
-  pipeline: string,
+  { pipeline, folder }: Observed,
 ): Observer {
   const source = openSql(urls.source);
   const results = openSql(urls.results);
+  const store = folder === undefined ? null : new CheckpointFolder(folder);
   const violations: string[] = [];
   let samples = 0;
   let isStopping = false;
@@ -41,7 +51,7 @@ export function observe(
       );
       return typeof row?.["at"] === "string" ? BigInt(row["at"]) : null;
     };
-    const checkpoint = await position("checkpoint");
+    const checkpoint = await (store === null ? position("checkpoint") : newestIn(store, pipeline));
     const progress = await position("progress");
     if (typeof slot?.["at"] !== "string" || checkpoint === null || progress === null) return;
     const confirmed = BigInt(slot["at"]);
@@ -68,4 +78,9 @@ export function observe(
       await Promise.all([source.close(), results.close()]);
     },
   };
+}
+
+async function newestIn(folder: CheckpointFolder, pipeline: string): Promise<bigint | null> {
+  const facts = await new FileCheckpointStore(folder, pipeline).describe();
+  return typeof facts?.lsn === "string" ? parseLsn(facts.lsn) : null;
 }

@@ -68,7 +68,7 @@ test("FM9: a quiet publication in a busy database pins no WAL and survives a kil
     await process.logged("running");
     return process;
   };
-  const observer = observe({ source: url, results: url }, "quiet");
+  const observer = observe({ source: url, results: url }, { pipeline: "quiet" });
   onTestFinished(() => observer.stop());
 
   // While it runs, and with not a single row for it.

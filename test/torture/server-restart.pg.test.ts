@@ -52,7 +52,7 @@ async function startUnderLoad(results: OwnPostgres): Promise<Running> {
   });
   await process.logged("running");
   const writers = startWriters(from.url, seededRandom(), () => true);
-  const observer = observe({ source: from.url, results: to.url }, name);
+  const observer = observe({ source: from.url, results: to.url }, { pipeline: name });
   onTestFinished(async () => {
     await Promise.all([writers.stop(), observer.stop()]);
     await process.end("SIGKILL");

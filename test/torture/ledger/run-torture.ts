@@ -1,0 +1,301 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { pathToFileURL } from "node:url";
+import { type PostgresServer, startPostgres } from "../../../src/cli/embedded/postgres-server.js";
+import { FAILPOINTS } from "../../../src/core/failpoint.js";
+import { eventually } from "../../services/eventually.js";
+import { openSql, type SqlSession } from "../../services/sql.js";
+import { startTidemark, type TidemarkProcess } from "../../services/tidemark-child.js";
+import { type Observer, observe } from "../observer.js";
+import { type Random, randomOf } from "../random.js";
+import { compareBooks, ledgerConfig } from "./books.js";
+import { type Reader, startReader } from "./reader.js";
+import { startWorkload, TABLES, type Workload } from "./workload.js";
+
+/** Where checkpoints are kept. */
+export type TortureStore = "postgres" | "file";
+export const STORES: readonly TortureStore[] = ["postgres", "file"];
+
+export interface TortureOptions {
+  readonly rounds: number;
+  readonly seed: number;
+  readonly store: TortureStore;
+  /** Told what has been done, a line at a time. */
+  readonly onProgress?: (line: string) => void;
+}
+
+/** What a run has seen; `violations` is empty when every promise was kept. */
+export interface TortureVerdict {
+  readonly seed: number;
+  readonly store: TortureStore;
+  readonly rounds: number;
+  /** Kills by where they struck. */
+  readonly kills: Readonly<Record<string, number>>;
+  readonly serverCrashes: number;
+  readonly comparisons: number;
+  readonly committed: number;
+  readonly rolledBack: number;
+  readonly events: number;
+  readonly samples: { readonly slot: number; readonly reader: number };
+  readonly peakRssMib: number;
+  readonly heldWalMib: number;
+  /** From the start of a process to its first row, over all that got so far: median and most. */
+  readonly startMs: { readonly median: number; readonly most: number };
+  readonly violations: readonly string[];
+}
+
+const NAME = "ledger";
+const COMPARE_EVERY = 10;
+const STRIKE_WITHIN_MS = 4_000;
+const CATCH_UP_MS = 90_000;
+/** L10 and L11. */
+const RSS_LIMIT_MIB = 256;
+const HELD_WAL_LIMIT_MIB = 64;
+const MIB = 2 ** 20;
+
+/**
+ * Kills the shipped command line again and again, at chance moments and at failpoints, while
+ * writers write; every few kills everything rests and the books are compared. Servers, folders and
+ * processes are its own and gone when it ends.
+ */
+export async function runTorture(options: TortureOptions): Promise<TortureVerdict> {
+  const settings = { fsync: "off", track_commit_timestamp: "on" };
+  const server = await startPostgres({ settings });
+  const folder = mkdtempSync(join(tmpdir(), "tidemark-torture-"));
+  try {
+    const torture = await Torture.begin(options, server, folder);
+    return await torture.run();
+  } finally {
+    await server.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function makeDatabase(server: PostgresServer, name: string): Promise<string> {
+  const { sql, close } = openSql(server.url);
+  await sql(`create database ${name}`);
+  await close();
+  const url = new URL(server.url);
+  url.pathname = `/${name}`;
+  return url.href;
+}
+
+class Torture {
+  readonly #options: TortureOptions;
+  readonly #server: PostgresServer;
+  readonly #random: Random;
+  readonly #config: string;
+  readonly #env: Readonly<Record<string, string>>;
+  readonly #source: SqlSession;
+  readonly #results: SqlSession;
+  readonly #workload: Workload;
+  readonly #reader: Reader;
+  readonly #observer: Observer;
+  readonly #kills = new Map<string, number>();
+  readonly #startMs: number[] = [];
+  readonly #violations: string[] = [];
+  #peakRss = 0;
+  #serverCrashes = 0;
+  #comparisons = 0;
+
+  private constructor(
+    options: TortureOptions,
+    server: PostgresServer,
+    place: { folder: string; source: string; results: string },
+  ) {
+    const { folder, source, results } = place;
+    this.#options = options;
+    this.#server = server;
+    this.#random = randomOf(options.seed);
+    this.#config = join(folder, "tidemark.config.ts");
+    writeFileSync(this.#config, ledgerConfig(NAME));
+    this.#env = {
+      TIDEMARK_SOURCE_URL: source,
+      TIDEMARK_RESULTS_URL: results,
+      ...(options.store === "file" ? { TIDEMARK_CHECKPOINT_URL: pathToFileURL(folder).href } : {}),
+      TIDEMARK_FLUSH_INTERVAL: "20ms",
+      TIDEMARK_CHECKPOINT_INTERVAL: "100ms",
+      TIDEMARK_IDLE_CHECKPOINT_INTERVAL: "200ms",
+      TIDEMARK_RETRY_MIN: "50ms",
+      TIDEMARK_RETRY_MAX: "500ms",
+    };
+    this.#source = openSql(source);
+    this.#results = openSql(results);
+    this.#workload = startWorkload(source, randomOf(options.seed + 1));
+    this.#reader = startReader(results);
+    this.#observer = observe(
+      { source, results },
+      { pipeline: NAME, ...(options.store === "file" ? { folder: join(folder, NAME) } : {}) },
+    );
+  }
+
+  /** Makes the databases and lets the pipeline be born, with a few deaths on the way. */
+  static async begin(
+    options: TortureOptions,
+    server: PostgresServer,
+    folder: string,
+  ): Promise<Torture> {
+    const source = await makeDatabase(server, "books");
+    const results = await makeDatabase(server, "results");
+    const { sql, close } = openSql(source);
+    await sql(TABLES);
+    await close();
+    const torture = new Torture(options, server, { folder, source, results });
+    await torture.#bear();
+    return torture;
+  }
+
+  async run(): Promise<TortureVerdict> {
+    const { rounds, onProgress = () => {} } = this.#options;
+    this.#workload.resume();
+    for (let round = 1; round <= rounds && this.#violations.length === 0; round++) {
+      if (round % COMPARE_EVERY === 0) {
+        await this.#compare();
+        onProgress(`round ${round}: ${this.#workload.committed} transactions`);
+      } else await this.#strike();
+    }
+    if (this.#violations.length === 0) await this.#compare("SIGTERM");
+    const heldWalMib = await this.#heldWalMib();
+    if (heldWalMib > HELD_WAL_LIMIT_MIB) this.#violations.push(`L11 ${heldWalMib} MiB of WAL held`);
+    const [row] = await this.#source.sql("select count(*)::int as n from wl_event");
+    await Promise.all([this.#workload.stop(), this.#reader.stop(), this.#observer.stop()]);
+    await Promise.all([this.#source.close(), this.#results.close()]);
+    const peakRssMib = Math.round(this.#peakRss / MIB);
+    if (peakRssMib > RSS_LIMIT_MIB) this.#violations.push(`L10 ${peakRssMib} MiB resident`);
+    const sorted = this.#startMs.sort((a, b) => a - b);
+    return {
+      ...{ seed: this.#options.seed, store: this.#options.store, rounds },
+      kills: Object.fromEntries([...this.#kills].sort()),
+      serverCrashes: this.#serverCrashes,
+      comparisons: this.#comparisons,
+      committed: this.#workload.committed,
+      rolledBack: this.#workload.rolledBack,
+      events: Number(row?.["n"]),
+      samples: { slot: this.#observer.samples, reader: this.#reader.samples },
+      peakRssMib,
+      heldWalMib,
+      startMs: { median: sorted[sorted.length >> 1] ?? 0, most: sorted.at(-1) ?? 0 },
+      violations: [
+        ...this.#violations,
+        ...this.#reader.violations,
+        ...this.#observer.violations.map((line) => `L7 ${line}`),
+      ],
+    };
+  }
+
+  #start(failpoints = ""): TidemarkProcess {
+    const begun = performance.now();
+    const armed = { TIDEMARK_FAILPOINTS: failpoints, TIDEMARK_ALLOW_FAILPOINTS: "1" };
+    const process = startTidemark(["run", this.#config], {
+      env: { ...this.#env, ...(failpoints === "" ? {} : armed) },
+    });
+    process.logged("running").then(
+      () => this.#startMs.push(Math.round(performance.now() - begun)),
+      () => {}, // killed before
+    );
+    return process;
+  }
+
+  /** K7, three times: between the slot and the first checkpoint. */
+  async #bear(): Promise<void> {
+    for (let death = 0; death < 3; death++) {
+      await this.#end("slot-created", this.#start("slot-created=kill"));
+    }
+    const born = this.#start();
+    await born.logged("running");
+    await this.#kill("anywhere", born);
+  }
+
+  /** One process, one end. */
+  async #strike(): Promise<void> {
+    const random = this.#random;
+    if (random.chance(0.5)) {
+      const process = this.#start();
+      // Half of them die while they start.
+      if (random.chance(0.5)) await process.logged("running", 1, CATCH_UP_MS);
+      await pause(random.between(20, 600));
+      if (random.chance(0.08)) await this.#crashServer();
+      await this.#kill("anywhere", process);
+      return;
+    }
+    const place = FAILPOINTS[random.between(0, FAILPOINTS.length - 1)] ?? "receive";
+    const hit = place === "slot-created" ? 1 : random.between(1, place === "draining" ? 2 : 8);
+    const process = this.#start(`${place}=kill@${hit}`);
+    if (place === "draining") {
+      await process.logged("running", 1, CATCH_UP_MS);
+      await pause(random.between(0, 300));
+      process.signal("SIGTERM");
+    }
+    await this.#end(place, process);
+  }
+
+  async #crashServer(): Promise<void> {
+    this.#serverCrashes++;
+    await this.#server.restart("immediate");
+    await pause(this.#random.between(0, 1_000));
+  }
+
+  /** Waits for the failpoint to strike; one that is never reached ends like any other. */
+  async #end(place: string, process: TidemarkProcess): Promise<void> {
+    await process.logged("running", 1, CATCH_UP_MS).catch(() => {}); // it may strike before
+    await Promise.race([process.ended, pause(STRIKE_WITHIN_MS, null, { ref: false })]);
+    if (process.isRunning()) return this.#kill("anywhere", process);
+    this.#judgeEnd(place, process, (await process.ended).signal);
+  }
+
+  async #kill(place: string, process: TidemarkProcess): Promise<void> {
+    this.#peakRss = Math.max(this.#peakRss, process.peakRss() ?? 0);
+    this.#judgeEnd(place, process, (await process.end("SIGKILL")).signal);
+  }
+
+  /** L9: it ends by our hand or not at all. */
+  #judgeEnd(place: string, process: TidemarkProcess, signal: NodeJS.Signals | null): void {
+    this.#kills.set(place, (this.#kills.get(place) ?? 0) + 1);
+    const isDrained = process.log().some(({ msg }) => msg === "stopped");
+    if (signal === "SIGKILL" || (place === "draining" && isDrained)) return;
+    this.#violations.push(`L9 a process ended by itself: ${process.stderr.slice(-500)}`);
+  }
+
+  /** Everything rests until the results stand where the source does (L8); then the books agree. */
+  async #compare(signal: "SIGKILL" | "SIGTERM" = "SIGKILL"): Promise<void> {
+    const process = this.#start();
+    await this.#workload.rest();
+    const [end] = await this.#source.sql("select pg_current_wal_insert_lsn()::text as lsn");
+    const isThere = async (): Promise<boolean> => {
+      const [row] = await this.#results.sql(
+        "select lsn >= $1::pg_lsn as there from tidemark.progress",
+        [end?.["lsn"]],
+      );
+      return row?.["there"] === true;
+    };
+    try {
+      await eventually("L8 the results stand where the source does", isThere, {
+        withinMs: CATCH_UP_MS,
+        explain: () => process.stderr.slice(-2_000),
+      });
+      const books = { source: this.#source.sql, results: this.#results.sql };
+      this.#violations.push(...(await compareBooks(books)));
+    } catch (error) {
+      this.#violations.push(String(error));
+    }
+    this.#comparisons++;
+    this.#workload.resume();
+    if (signal === "SIGKILL") return this.#kill("anywhere", process);
+    await this.#workload.rest();
+    const { code, stderr } = await process.end(signal);
+    if (code !== 0) this.#violations.push(`L9 SIGTERM ended with ${code}: ${stderr.slice(-500)}`);
+  }
+
+  /** WAL that the slot holds once PostgreSQL has had a checkpoint. */
+  async #heldWalMib(): Promise<number> {
+    await this.#source.sql("checkpoint");
+    const [row] = await this.#source.sql(
+      `select pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::float8 as held
+       from pg_replication_slots where slot_name = $1`,
+      [`tidemark_${NAME}`],
+    );
+    return Math.round(Number(row?.["held"]) / MIB);
+  }
+}
