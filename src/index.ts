@@ -1,5 +1,4 @@
-import { PgoutputDecoder } from "../decoders/pgoutput/decoder.js";
-import { codecOf } from "../decoders/types/codecs.js";
+import { pgoutput } from "../decoders/pgoutput/pgoutput-factory.js";
 import { PostgresSink } from "../sinks/postgres/postgres-sink.js";
 import { PostgresStateBoard } from "../sinks/postgres/run-state-table.js";
 import { CheckpointFolder } from "./checkpoint/file/checkpoint-folder.js";
@@ -7,7 +6,6 @@ import { FileCheckpointStore } from "./checkpoint/file/file-store.js";
 import { PostgresCheckpointStore } from "./checkpoint/postgres-store.js";
 import type { CheckpointStore } from "./core/checkpoint-store.js";
 import type { Clock } from "./core/clock.js";
-import type { DecoderFactory } from "./core/decoder.js";
 import type { TidemarkError } from "./core/errors.js";
 import { type Failpoint, NO_FAILPOINT } from "./core/failpoint.js";
 import type { RunStateName } from "./core/run-state.js";
@@ -20,12 +18,17 @@ import type { RunStatus } from "./pipeline/status.js";
 import { SlotSource } from "./source/slot-source.js";
 import { sqlConnect } from "./source/sql-client.js";
 
+export { lowerBoundsOf } from "./core/array-bounds.js";
+export { CalendarDate } from "./core/calendar-date.js";
 export type { Duration } from "./core/duration.js";
 export type { ErrorCode, ErrorDomain, RetryHint } from "./core/error-codes.js";
 export { TidemarkError } from "./core/errors.js";
+export { Interval } from "./core/interval.js";
 export { formatLsn, type Lsn, parseLsn } from "./core/lsn.js";
 export { Numeric } from "./core/numeric.js";
+export { Range } from "./core/range.js";
 export type { RunStateName } from "./core/run-state.js";
+export { TimeOfDay } from "./core/time-of-day.js";
 export { Timestamp } from "./core/timestamp.js";
 export {
   type AggregateSpec,
@@ -86,12 +89,6 @@ export interface RunningPipeline {
   /** Finishes the transaction being received, saves, acknowledges and closes. */
   stop(): Promise<void>;
 }
-
-const PGOUTPUT: DecoderFactory = {
-  plugin: "pgoutput",
-  create: (options) => new PgoutputDecoder(options),
-  codecOf,
-};
 
 /** The longest that setTimeout keeps; what is to happen later looks again then. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
@@ -191,7 +188,7 @@ function open(
     record: settings.record,
     mayAdoptSlot,
     watchIntervalMs: WATCH_INTERVAL_MS,
-    decoder: PGOUTPUT,
+    decoder: pgoutput,
   });
   const results = sqlConnect({
     url: settings.resultsUrl,

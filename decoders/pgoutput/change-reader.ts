@@ -105,7 +105,10 @@ export class ChangeReader {
     let out = image;
     for (let i = 0; i < count; i++) {
       const kind = at < end ? bytes[at] : -1;
-      if (kind === valueTag && at + 5 <= end) {
+      if (
+        (kind === valueTag || (kind === TAG.text && relation.columns[i]?.codec.kind === "other")) &&
+        at + 5 <= end
+      ) {
         const length =
           ((bytes[at + 1] as number) << 24) |
           ((bytes[at + 2] as number) << 16) |
@@ -122,7 +125,7 @@ export class ChangeReader {
       } else {
         if (kind !== TAG.null && kind !== TAG.unchanged) {
           reader.at = at;
-          throw reader.error("a cell of unknown kind or a message that ends too early");
+          throw reader.error("a cell of another kind than asked for, or cut off");
         }
         cells[out] = kind === TAG.null ? NULL_CELL : UNCHANGED_CELL;
         at += 1;

@@ -1,9 +1,9 @@
 import { assert } from "../../src/core/assert.js";
 import type { Batch, TransactionSlice } from "../../src/core/batch.js";
-import type { Decoder, DecoderOptions } from "../../src/core/decoder.js";
+import type { CodecTable, Decoder, DecoderOptions } from "../../src/core/decoder.js";
 import type { Lsn } from "../../src/core/lsn.js";
 import type { Relation } from "../../src/core/relation.js";
-import { codecOf } from "../types/codecs.js";
+import { DatabaseCodecs } from "../types/codecs.js";
 import { ChangeReader } from "./change-reader.js";
 import { Delivery } from "./delivery.js";
 import type { HeldTransaction } from "./held-transaction.js";
@@ -14,6 +14,14 @@ import { readRelation } from "./relation-message.js";
 import { type RelationVersion, RelationVersions } from "./relation-versions.js";
 import { TAG } from "./tags.js";
 import * as boundaries from "./transaction-messages.js";
+
+/** Options of {@link PgoutputDecoder}. */
+export interface PgoutputOptions extends DecoderOptions {
+  /** How cells are read, and in which form they come. Default: PostgreSQL's own types, as text. */
+  readonly codecs?: CodecTable;
+}
+
+const BUILT_IN: CodecTable = new DatabaseCodecs([], false);
 
 /** What a commit says, whichever of the three commits it is. */
 interface CommitFacts {
@@ -43,6 +51,7 @@ interface CommitFacts {
 export class PgoutputDecoder implements Decoder {
   readonly plugin = "pgoutput";
   readonly #reader = new MessageReader();
+  readonly #codecs: CodecTable;
   readonly #changes: ChangeReader;
   readonly #versions = new RelationVersions();
   readonly #held: HeldTransactions;
@@ -54,9 +63,10 @@ export class PgoutputDecoder implements Decoder {
   #delivery: Delivery | null = null;
   #deliveredEndLsn: Lsn = 0n;
 
-  constructor(options: DecoderOptions = {}) {
+  constructor(options: PgoutputOptions = {}) {
     this.#held = new HeldTransactions(options.spill ?? null, options.maxHeldBytes);
-    this.#changes = new ChangeReader(false);
+    this.#codecs = options.codecs ?? BUILT_IN;
+    this.#changes = new ChangeReader(this.#codecs.isBinary);
   }
 
   get isInTransaction(): boolean {
@@ -364,7 +374,7 @@ export class PgoutputDecoder implements Decoder {
     return readRelation(reader, {
       order: this.#announced++,
       known: (oid) => known.get(oid) ?? this.#versions.get(oid),
-      codecOf,
+      codecOf: (typeOid) => this.#codecs.codecOf(typeOid),
     });
   }
 

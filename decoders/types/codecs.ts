@@ -1,36 +1,106 @@
+import type { CatalogType } from "../../src/core/catalog.js";
 import type { CellCodec } from "../../src/core/cell-codec.js";
-import { int8, smallInteger } from "./integers.js";
-import { float, numeric } from "./numbers.js";
-import { bool, bytea, json, textual } from "./texts.js";
-import { date, timestamp } from "./times.js";
+import type { CodecTable } from "../../src/core/decoder.js";
+import { binaryComposite } from "./binary/binary-containers.js";
+import {
+  arrayCodecs,
+  BUILT_IN_TYPES,
+  multirangeCodecs,
+  rangeCodecs,
+  type TypeCodecs,
+} from "./built-in-types.js";
+import { composite } from "./composites.js";
+import { stringLiteral } from "./string-literal.js";
+import { badValue } from "./text.js";
+import { textual } from "./texts.js";
 
-// OIDs of built-in types are fixed (pg_type.dat) and the same on every server.
-const CODECS: ReadonlyMap<number, CellCodec> = new Map([
-  [16, bool],
-  [17, bytea],
-  [18, textual('"char"')],
-  [19, textual("name")],
-  [20, int8],
-  [21, smallInteger("smallint")],
-  [23, smallInteger("integer")],
-  [25, textual("text")],
-  [26, smallInteger("oid")],
-  [114, json("json")],
-  [700, float("real")],
-  [701, float("double precision")],
-  [1042, textual("character")],
-  [1043, textual("character varying")],
-  [1082, date],
-  [1114, timestamp("timestamp without time zone")],
-  [1184, timestamp("timestamp with time zone")],
-  [1700, numeric],
-  [2950, textual("uuid")],
-  [3802, json("jsonb")],
-]);
-
-/** The codec of a type; types that are not built in, and rarer ones, arrive as their text. */
+/** The codec of a built-in type's text form; any other type arrives as its text. */
 export function codecOf(typeOid: number): CellCodec {
-  return CODECS.get(typeOid) ?? UNKNOWN;
+  return BUILT_IN_TYPES.get(typeOid)?.text ?? UNKNOWN.text;
 }
 
-const UNKNOWN: CellCodec = textual("unknown", "other");
+const UNKNOWN: TypeCodecs = { text: textual("unknown", "other"), binary: null };
+
+/** A cell that came in a binary form nobody reads: no plan reads it, or text would be asked for. */
+const UNREAD: CellCodec = {
+  ...textual("unknown", "other"),
+  decode(_bytes, start, end) {
+    throw badValue("unknown", start, end);
+  },
+};
+
+/**
+ * The codecs for a database: PostgreSQL's own types and those that the catalogue describes. A type
+ * that is made later arrives as text until the catalogue is read again.
+ */
+export class DatabaseCodecs implements CodecTable {
+  readonly isBinary: boolean;
+  readonly #described: ReadonlyMap<number, CatalogType>;
+  readonly #made = new Map<number, TypeCodecs>();
+
+  constructor(types: readonly CatalogType[], isBinary: boolean) {
+    this.#described = new Map(types.map((type) => [type.oid, type]));
+    this.isBinary = isBinary;
+  }
+
+  codecOf(typeOid: number): CellCodec {
+    const { text, binary } = this.#codecs(typeOid);
+    return this.isBinary ? (binary ?? UNREAD) : text;
+  }
+
+  hasBinary(typeOid: number): boolean {
+    return this.#codecs(typeOid).binary !== null;
+  }
+
+  #codecs(oid: number): TypeCodecs {
+    const known = BUILT_IN_TYPES.get(oid) ?? this.#made.get(oid);
+    if (known !== undefined) return known;
+    const type = this.#described.get(oid);
+    if (type === undefined) return UNKNOWN;
+    this.#made.set(oid, UNKNOWN); // a type that holds itself, in an array, ends here as text
+    const codecs = this.#make(type);
+    this.#made.set(oid, codecs);
+    return codecs;
+  }
+
+  #make(type: CatalogType): TypeCodecs {
+    const { name } = type;
+    switch (type.kind) {
+      case "enum":
+        return same({
+          ...textual(name),
+          tsType: type.labels.map(stringLiteral).join(" | ") || "never",
+        });
+      case "domain": {
+        const { text, binary } = this.#codecs(type.base);
+        const named = { typeName: name };
+        return { text: { ...text, ...named }, binary: binary && { ...binary, ...named } };
+      }
+      case "array":
+        return arrayCodecs(this.#codecs(type.base), type.delimiter);
+      case "range":
+        return rangeCodecs(name, this.#codecs(type.base));
+      case "multirange":
+        return multirangeCodecs(name, this.#codecs(type.base));
+      default:
+        return this.#composite(type);
+    }
+  }
+
+  #composite({ name, fields }: Extract<CatalogType, { kind: "composite" }>): TypeCodecs {
+    const codecs = fields.map((field) => ({ name: field.name, ...this.#codecs(field.typeOid) }));
+    const text = codecs.map((field) => ({ name: field.name, codec: field.text }));
+    const binary = codecs.flatMap((field) =>
+      field.binary === null ? [] : [{ name: field.name, codec: field.binary }],
+    );
+    const isWhole = binary.length === codecs.length;
+    return {
+      text: composite(name, text),
+      binary: isWhole ? binaryComposite(name, binary) : null,
+    };
+  }
+}
+
+function same(codec: CellCodec): TypeCodecs {
+  return { text: codec, binary: codec };
+}

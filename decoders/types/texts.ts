@@ -1,4 +1,5 @@
 import type { CellCodec } from "../../src/core/cell-codec.js";
+import { parseJson } from "./json-value.js";
 import { badValue, text } from "./text.js";
 
 /** Types whose text is the value. `kind` is "other" for types that Tidemark does not know. */
@@ -33,7 +34,7 @@ export const bytea: CellCodec = {
   },
 };
 
-/** json and jsonb, parsed by JSON.parse: numbers past 2^53 lose digits. */
+/** json and jsonb; numbers that a double does not hold come as Numeric. */
 export function json(typeName: string): CellCodec {
   return {
     kind: "json",
@@ -42,7 +43,7 @@ export function json(typeName: string): CellCodec {
     hasCanonicalBytes: false,
     decode(bytes, start, end) {
       try {
-        return JSON.parse(text(bytes, start, end));
+        return parseJson(text(bytes, start, end));
       } catch (error) {
         if (error instanceof SyntaxError) throw badValue(typeName, start, end);
         throw error;

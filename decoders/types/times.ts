@@ -1,3 +1,4 @@
+import { CalendarDate } from "../../src/core/calendar-date.js";
 import type { CellCodec } from "../../src/core/cell-codec.js";
 import { daysFromCivil, Timestamp } from "../../src/core/timestamp.js";
 import { badValue, text } from "./text.js";
@@ -80,7 +81,7 @@ function isDigit(byte: number): boolean {
 }
 
 const UNCOMMON =
-  /^(\d{4,6})-(\d\d)-(\d\d)(?: (\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?)?(?:([+-])(\d\d)(?::(\d\d))?(?::(\d\d))?)?( BC)?$/;
+  /^(\d{4,7})-(\d\d)-(\d\d)(?: (\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?)?(?:([+-])(\d\d)(?::(\d\d))?(?::(\d\d))?)?( BC)?$/;
 
 function readUncommon(typeName: string, bytes: Uint8Array, start: number, end: number): number {
   const value = text(bytes, start, end);
@@ -99,17 +100,22 @@ function readUncommon(typeName: string, bytes: Uint8Array, start: number, end: n
     (match[8] === "-" ? -zone : zone) * 1000;
   const micros = Number((match[7] ?? "").padEnd(6, "0"));
   // Past 2^53 ms (year 287396) doubles hold only even milliseconds; the rest is then larger.
-  restMicros = micros % (whole > Number.MAX_SAFE_INTEGER ? 2000 : 1000);
+  const ms = Math.floor(micros / 1000);
+  restMicros = micros % (whole > Number.MAX_SAFE_INTEGER - ms ? 2000 : 1000);
   return checked(typeName, whole + (micros - restMicros) / 1000, start, end);
+}
+
+/** What both forms of timestamp and timestamptz share. */
+export function timestampFacts(
+  typeName: string,
+): Pick<CellCodec, "kind" | "typeName" | "tsType" | "hasCanonicalBytes"> {
+  return { kind: "timestamp", typeName, tsType: "Timestamp", hasCanonicalBytes: true };
 }
 
 /** timestamp and timestamptz. */
 export function timestamp(typeName: string): CellCodec {
   return {
-    kind: "timestamp",
-    typeName,
-    tsType: "Timestamp",
-    hasCanonicalBytes: true,
+    ...timestampFacts(typeName),
     decode(bytes, start, end) {
       const ms = readTimestamp(typeName, bytes, start, end);
       return Timestamp.of(ms, restMicros);
@@ -118,18 +124,27 @@ export function timestamp(typeName: string): CellCodec {
   };
 }
 
-/** date: ISO text for users, midnight UTC for windows. */
-export const date: CellCodec = {
+/** What both forms of date share. */
+export const DATE_FACTS: Pick<CellCodec, "kind" | "typeName" | "tsType" | "hasCanonicalBytes"> = {
   kind: "date",
   typeName: "date",
-  tsType: "string",
+  tsType: "CalendarDate",
   hasCanonicalBytes: true,
-  decode: text,
-  readEpochMs(bytes, start, end) {
-    if (end - start === 10 && bytes[start + 4] === DASH && bytes[start + 7] === DASH) {
-      const ms = dayMs(fourDigits(bytes, start), two(bytes, start + 5), two(bytes, start + 8));
-      return checked("date", ms, start, end);
-    }
-    return readUncommon("date", bytes, start, end);
-  },
 };
+
+/** date: a day for users, midnight UTC for windows. */
+export const date: CellCodec = {
+  ...DATE_FACTS,
+  decode: (bytes, start, end) => {
+    return CalendarDate.ofEpochDays(readDate(bytes, start, end) / MS_PER_DAY);
+  },
+  readEpochMs: readDate,
+};
+
+function readDate(bytes: Uint8Array, start: number, end: number): number {
+  if (end - start === 10 && bytes[start + 4] === DASH && bytes[start + 7] === DASH) {
+    const ms = dayMs(fourDigits(bytes, start), two(bytes, start + 5), two(bytes, start + 8));
+    return checked("date", ms, start, end);
+  }
+  return readUncommon("date", bytes, start, end);
+}

@@ -11,6 +11,25 @@ export interface CatalogColumn {
   readonly codec: CellCodec;
 }
 
+/**
+ * A type that is not PostgreSQL's own, as the catalogue describes it. What is described here of a
+ * type cannot change while its OID stays, but for labels and fields that are added.
+ */
+export type CatalogType = {
+  readonly oid: number;
+  /** As `format_type` prints it. */
+  readonly name: string;
+} & (
+  | { readonly kind: "enum"; readonly labels: readonly string[] }
+  /** `base` is the OID of the type below, of the elements, or of the bounds. */
+  | { readonly kind: "domain" | "range" | "multirange"; readonly base: number }
+  | { readonly kind: "array"; readonly base: number; readonly delimiter: string }
+  | {
+      readonly kind: "composite";
+      readonly fields: readonly { readonly name: string; readonly typeOid: number }[];
+    }
+);
+
 /** A table as the catalogue describes it now; used to check plans, never to decode history. */
 export interface CatalogTable {
   readonly schema: string;

@@ -9,7 +9,12 @@ export type CellKind =
   | "bytea"
   | "timestamp"
   | "date"
+  | "time"
+  | "interval"
   | "json"
+  | "array"
+  | "range"
+  | "composite"
   | "other";
 
 /** Result of {@link CellCodec.readScaled}; one instance is reused by its owner. */
@@ -35,6 +40,11 @@ export interface CellCodec {
    * False for numeric (1.0 and 1.00), floats (0 and -0) and jsonb.
    */
   readonly hasCanonicalBytes: boolean;
+  /**
+   * Where the bytes are not PostgreSQL's text of a value, although equal values have equal bytes:
+   * that text. Keys of state are made of it, so that they do not depend on the form cells come in.
+   */
+  canonicalText?(bytes: Uint8Array, start: number, end: number): string;
   /** The value as user code sees it. The result holds no reference to `bytes`. */
   decode(bytes: Uint8Array, start: number, end: number): unknown;
   /** int, float: the value as a double. */

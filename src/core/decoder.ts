@@ -1,4 +1,5 @@
 import type { Batch } from "./batch.js";
+import type { CatalogType } from "./catalog.js";
 import type { CellCodec } from "./cell-codec.js";
 import type { SpillStore } from "./spill.js";
 
@@ -42,10 +43,21 @@ export interface DecoderOptions {
   readonly maxHeldBytes?: number;
 }
 
+/** Knows how the cells of a database's types are read, in the form that was agreed on. */
+export interface CodecTable {
+  /** Whether cells come in PostgreSQL's binary form rather than as text. */
+  readonly isBinary: boolean;
+  codecOf(typeOid: number): CellCodec;
+  /** Whether the type has a binary form that is read. */
+  hasBinary(typeOid: number): boolean;
+}
+
 /** Makes decoders, and knows the types they read, so that plans can be checked beforehand. */
 export interface DecoderFactory {
   readonly plugin: string;
   create(options?: DecoderOptions): Decoder;
   /** The codec that the decoder will use for a column of this type. */
   codecOf(typeOid: number): CellCodec;
+  /** A factory for a database that has these types beside PostgreSQL's own. */
+  forTypes(types: readonly CatalogType[], isBinary: boolean): DecoderFactory & CodecTable;
 }

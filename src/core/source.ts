@@ -59,7 +59,7 @@ export interface ChangeStream {
 /** Where changes come from. */
 export interface ChangeSource {
   /** The tables' shape by the catalogue. Throws SOURCE_TABLE_MISSING for one that is not there. */
-  describe(tables: readonly string[]): Promise<CatalogTable[]>;
+  describe(tables: readonly string[]): Promise<readonly CatalogTable[]>;
   /** Checks everything that can be checked, then opens the stream. */
   open(request: StreamRequest): Promise<ChangeStream>;
   /** Removes what `open` created on the server, so that the next start is from nothing. */

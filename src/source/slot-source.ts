@@ -1,14 +1,14 @@
 import { tmpdir } from "node:os";
 import type { Client, QueryResult } from "pg";
-import type { CatalogTable } from "../core/catalog.js";
+import type { CatalogTable, CatalogType } from "../core/catalog.js";
 import type { CheckpointHeader } from "../core/checkpoint-store.js";
-import type { DecoderFactory } from "../core/decoder.js";
+import type { CodecTable, DecoderFactory } from "../core/decoder.js";
 import { TidemarkError } from "../core/errors.js";
 import { type Lsn, parseLsn, ZERO_LSN } from "../core/lsn.js";
 import type { Position } from "../core/position.js";
 import type { ChangeSource, ChangeStream, StreamRequest } from "../core/source.js";
 import type { SqlSession } from "../core/sql.js";
-import { describeTable } from "./catalog.js";
+import { describeTables } from "./describe-tables.js";
 import { pluginOptions } from "./plugin-options.js";
 import { ensurePublication } from "./publication.js";
 import { recordedTables } from "./recording/manifest.js";
@@ -42,6 +42,8 @@ export interface SlotSourceOptions {
   readonly isStreaming?: boolean;
   /** Where such transactions are kept that memory shall not hold; null: the system's folder. */
   readonly spillDirectory?: string | null;
+  /** Whether cells are to come in binary form where all types allow it. Default: false. */
+  readonly isBinary?: boolean;
   /** Bytes on disk they may take together. Default: 16 GiB. */
   readonly maxSpillBytes?: number;
   /** Keeps the stream in a folder, too; large transactions are then sent when they commit. */
@@ -64,19 +66,25 @@ const MAX_SPILL_BYTES = 16 * 2 ** 30;
 /** A logical replication slot on a publication. */
 export class SlotSource implements ChangeSource {
   readonly #options: SlotSourceOptions;
+  /** With the types that the tables had when they were described. */
+  #decoder: DecoderFactory & Partial<CodecTable>;
+  #types: readonly CatalogType[] = [];
   #fruitlessTrips = 0;
 
   constructor(options: SlotSourceOptions) {
     this.#options = options;
+    this.#decoder = options.decoder;
   }
 
-  async describe(tables: readonly string[]): Promise<CatalogTable[]> {
+  async describe(tables: readonly string[]): Promise<readonly CatalogTable[]> {
     return this.#withSession(async (session) => {
-      const described: CatalogTable[] = [];
-      for (const table of tables) {
-        described.push(await describeTable(session, table, this.#options.decoder.codecOf));
-      }
-      return described;
+      const { decoder, isBinary = false, record } = this.#options;
+      // Recordings have text: they are read where nobody can ask which types had another form.
+      const wantsBinary = isBinary && !record;
+      const described = await describeTables(session, tables, { decoder, wantsBinary });
+      this.#decoder = described.decoder;
+      this.#types = described.types;
+      return described.tables;
     });
   }
 
@@ -88,11 +96,13 @@ export class SlotSource implements ChangeSource {
     const maxBytes = this.#options.maxSpillBytes ?? MAX_SPILL_BYTES;
     // A recording has transactions whole and in the order of their commits.
     const isStreaming = (this.#options.isStreaming ?? true) && !this.#options.record;
-    const options = pluginOptions({ versionNum, isStreaming, isBinary: false });
+    const isBinary = this.#decoder.isBinary ?? false;
+    const options = pluginOptions({ versionNum, isStreaming, isBinary });
     const recorder = await this.#openRecorder(options);
     let position: Position | null = null;
     const stream = await SlotStream.open({
       ...this.#options,
+      decoder: this.#decoder,
       tap: recorder ?? undefined,
       handlers: request.handlers,
       spill: new SpillFiles({ directory, maxBytes }),
@@ -163,7 +173,9 @@ export class SlotSource implements ChangeSource {
     const { record, publication, tables, decoder } = this.#options;
     if (record === undefined || record === null) return null;
     const described = recordedTables(await this.describe(tables));
-    const manifest = { plugin: decoder.plugin, publication, streamOptions, tables: described };
+    const types = this.#types;
+    const { plugin } = decoder;
+    const manifest = { plugin, publication, streamOptions, tables: described, types };
     return new StreamRecorder(await RecordingWriter.open(record, manifest));
   }
 

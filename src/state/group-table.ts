@@ -4,6 +4,7 @@ import { assert } from "../core/assert.js";
 export const KEY_GROUPS = 128;
 
 const EMPTY = -1;
+const UTF8 = new TextEncoder();
 const FIRST_SLOTS = 256;
 
 /**
@@ -77,6 +78,12 @@ export class GroupTable {
     }
     this.#length = at;
     this.#hash = hash;
+  }
+
+  /** Appends a value given as text, the same as its UTF-8 bytes. */
+  addText(text: string): void {
+    const bytes = UTF8.encode(text);
+    this.addBytes(bytes, 0, bytes.length);
   }
 
   /** Takes a whole key as {@link keyOf} gave it. */

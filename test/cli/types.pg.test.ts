@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
 import { afterAll, describe, expect, test } from "vitest";
-import { codecOf } from "../../decoders/types/codecs.js";
+import { pgoutput } from "../../decoders/pgoutput/pgoutput-factory.js";
 import { generateTypes, isStale } from "../../src/cli/types/generate-types.js";
 import { sqlConnect } from "../../src/source/sql-client.js";
 import { usePostgres } from "../services/postgres.js";
@@ -12,6 +12,7 @@ import { compileErrors } from "./compile-errors.js";
 
 const database = await usePostgres();
 const { sql } = database;
+const decoder = pgoutput;
 const connect = (url: string) => sqlConnect({ url, role: "source", applicationName: "types" })();
 const session = await connect(database.url);
 afterAll(() => session.end());
@@ -20,7 +21,7 @@ const fixture = (name: string): string =>
   fileURLToPath(new URL(`../fixtures/types/${name}`, import.meta.url));
 
 await sql(await readFile(fixture("tables.sql"), "utf8"));
-const all = await generateTypes(session, { codecOf });
+const all = await generateTypes(session, { decoder });
 
 describe("the generated source", () => {
   test("is the golden file", async () => {
@@ -29,7 +30,7 @@ describe("the generated source", () => {
   });
 
   test("is the same when it is generated again", async () => {
-    expect(await generateTypes(session, { codecOf })).toBe(all);
+    expect(await generateTypes(session, { decoder })).toBe(all);
   });
 
   test("has no error for the strict compiler", () => {
@@ -68,7 +69,7 @@ describe("the generated source", () => {
 
 describe("the selection", () => {
   test("of a publication has its tables and the columns it sends", async () => {
-    const source = await generateTypes(session, { publication: "some columns", codecOf });
+    const source = await generateTypes(session, { publication: "some columns", decoder });
     expect(source).toBe(
       [
         "// Generated from the database's catalogue; edits are lost. To write it again:",
@@ -89,13 +90,13 @@ describe("the selection", () => {
   });
 
   test("of a publication that sends stored generated columns has them", async () => {
-    const source = await generateTypes(session, { publication: "generated too", codecOf });
+    const source = await generateTypes(session, { publication: "generated too", decoder });
     expect(source).toContain("  doubled: number | null;");
     expect(all).not.toContain("doubled");
   });
 
   test("of a publication of all partitions names the partitions", async () => {
-    const leaves = await generateTypes(session, { publication: "leaves", codecOf });
+    const leaves = await generateTypes(session, { publication: "leaves", decoder });
     expect(leaves).toContain('"public.parts_1": PublicParts1;');
     expect(leaves).not.toContain('"public.parts":');
     expect(all).toContain('"public.parts": PublicParts;');
@@ -104,7 +105,7 @@ describe("the selection", () => {
 
   test("of named tables has these, each once, in the order of their names", async () => {
     const tables = ["public.plain", "events", '"public"."plain"'];
-    const source = await generateTypes(session, { tables, codecOf });
+    const source = await generateTypes(session, { tables, decoder });
     expect(source.match(/^ {2}"[^"]+": /gm)).toEqual(['  "public.events": ', '  "public.plain": ']);
     expect(compileErrors({ "types.ts": source })).toEqual([]);
   });
@@ -115,13 +116,13 @@ describe("the selection", () => {
     ["SOURCE_TABLE_MISSING", { tables: ["public.no_such"], publication: "leaves" }],
     ["SOURCE_TABLE_MISSING", { publication: "empty" }],
   ])("of what is not there is %s", async (code, options) => {
-    await expect(generateTypes(session, { ...options, codecOf })).rejects.toMatchObject({ code });
+    await expect(generateTypes(session, { ...options, decoder })).rejects.toMatchObject({ code });
   });
 
   test("in a database without tables is SOURCE_TABLE_MISSING", async () => {
     const empty = await connect((await database.createDatabase()).url);
     try {
-      await expect(generateTypes(empty, { codecOf })).rejects.toMatchObject({
+      await expect(generateTypes(empty, { decoder })).rejects.toMatchObject({
         code: "SOURCE_TABLE_MISSING",
       });
     } finally {

@@ -1,8 +1,7 @@
 // The stream against a scripted walsender: what is acknowledged, what is handed over, and how it
 // ends. FM numbers name failure modes of other consumers of the log.
 import { describe, expect, onTestFinished, test } from "vitest";
-import { PgoutputDecoder } from "../../decoders/pgoutput/index.js";
-import { codecOf } from "../../decoders/types/codecs.js";
+import { pgoutput } from "../../decoders/pgoutput/pgoutput-factory.js";
 import type { Batch } from "../../src/core/batch.js";
 import { SlotStream, type SlotStreamOptions } from "../../src/source/slot-stream.js";
 import { dump } from "../fixtures/batch-dump.js";
@@ -50,7 +49,7 @@ async function open(
     tables: ["public.t"],
     walSenderTimeoutMs: 60_000,
     watchIntervalMs: 3_600_000,
-    decoder: { plugin: "pgoutput", create: () => new PgoutputDecoder(), codecOf },
+    decoder: pgoutput,
     fruitlessTrips: 0,
     beforeStart: async () => START,
     position: () => ({ systemId: "7000", timeline: 1, lsn: START }),

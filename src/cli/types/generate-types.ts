@@ -5,9 +5,9 @@ import { readTables, type TableSelection } from "./read-tables.js";
 
 /**
  * TypeScript source with an interface for each table and `Database`, which has them by name. The
- * types are what the decoder delivers: an enum's labels, text for types it does not know (arrays,
- * and domains, which arrive under an OID of their own). Columns that no publication sends are left
- * out. Takes the tables of a publication, or those named, or all of them.
+ * types are what the decoder delivers: an enum's labels, a domain's base, a composite's fields,
+ * text for types it does not know. Columns that no publication sends are left out. Takes the tables
+ * of a publication, or those named, or all of them.
  */
 export async function generateTypes(session: SqlSession, options: TableSelection): Promise<string> {
   return printTypes(await readTables(session, options), commandOf(options));

@@ -1,5 +1,8 @@
 /** What a generated file may not declare: its own names and the global types it uses. */
-const TAKEN = ["Database", "Numeric", "Timestamp", "Uint8Array"];
+const TAKEN = [
+  ...["Database", "Uint8Array", "Record"],
+  ...["CalendarDate", "Interval", "Numeric", "Range", "TimeOfDay", "Timestamp"],
+];
 
 /**
  * A TypeScript name for each table, in the order given: `public.order_items` becomes

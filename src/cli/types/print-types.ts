@@ -1,10 +1,11 @@
+import { stringLiteral } from "../../../decoders/types/string-literal.js";
 import { quoteIdent, splitTableName } from "../../core/sql.js";
 import { interfaceNames } from "./interface-names.js";
 import type { PublishedColumn, PublishedTable } from "./published-table.js";
 
 const MAX_COLUMNS = 100;
 /** Types that the package exports; everything else a codec names is part of the language. */
-const EXPORTED = ["Numeric", "Timestamp"];
+const EXPORTED = ["CalendarDate", "Interval", "Numeric", "Range", "TimeOfDay", "Timestamp"];
 
 /** The source text of a types file. `command` writes it again. Equal input gives equal bytes. */
 export function printTypes(tables: readonly PublishedTable[], command: string): string {
@@ -20,7 +21,7 @@ export function printTypes(tables: readonly PublishedTable[], command: string): 
     ...(imports.length === 0 ? [] : [`import type { ${imports.join(", ")} } from "tidemark";`, ""]),
     "/** Rows by table, for `pipeline<Database>(...)`. */",
     "export interface Database {",
-    ...tables.map((table, i) => `  ${literal(keyOf(table))}: ${names[i]};`),
+    ...tables.map((table, i) => `  ${stringLiteral(keyOf(table))}: ${names[i]};`),
     "}",
     ...tables.flatMap((table, i) => ["", ...printTable(table, names[i] ?? "")]),
     "",
@@ -48,9 +49,10 @@ function printTable(table: PublishedTable, name: string): string[] {
 }
 
 function printColumn(column: PublishedColumn): string[] {
-  const key = isIdentifier(column.name) ? column.name : literal(column.name);
-  const { labels, codec, isNotNull } = column;
-  const members = labels === null ? [codec.tsType] : labels.map(literal);
+  const key = isIdentifier(column.name) ? column.name : stringLiteral(column.name);
+  const { labels, codec, isNotNull, dimensions } = column;
+  const inner = codec.kind === "array" ? "[]".repeat(Math.max(0, dimensions - 1)) : "";
+  const members = labels === null ? [codec.tsType + inner] : labels.map(stringLiteral);
   // NULL is part of unknown already.
   if (!isNotNull && codec.tsType !== "unknown") members.push("null");
   const line = `  ${key}: ${members.join(" | ")};`;
@@ -76,18 +78,6 @@ function printComment(comment: string | null, indent: string): string[] {
 
 function isIdentifier(name: string): boolean {
   return /^[\p{ID_Start}_$][\p{ID_Continue}$]*$/u.test(name);
-}
-
-/** A string literal with the quotes that need fewer escapes, double ones when that is equal. */
-function literal(value: string): string {
-  const doubles = value.split('"').length;
-  const singles = value.split("'").length;
-  const json = JSON.stringify(value);
-  if (doubles <= singles) return json;
-  const body = json
-    .slice(1, -1)
-    .replaceAll(/\\.|'/g, (part) => (part === '\\"' ? '"' : part === "'" ? "\\'" : part));
-  return `'${body}'`;
 }
 
 /** Columns on a screen, as formatters count them: East Asian characters take two. */

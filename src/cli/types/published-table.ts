@@ -4,6 +4,8 @@ import type { CatalogColumn } from "../../core/catalog.js";
 export interface PublishedColumn extends Pick<CatalogColumn, "name" | "isNotNull" | "codec"> {
   /** The labels, in their order, when the column's own type is an enum. */
   readonly labels: readonly string[] | null;
+  /** As declared; the server holds arrays of any number of dimensions all the same. */
+  readonly dimensions: number;
   readonly comment: string | null;
 }
 

@@ -1,7 +1,7 @@
-import type { CellCodec } from "../../core/cell-codec.js";
+import type { DecoderFactory } from "../../core/decoder.js";
 import { TidemarkError } from "../../core/errors.js";
 import { quoteIdent, type SqlRow, type SqlSession, splitTableName } from "../../core/sql.js";
-import { describeTable } from "../../source/catalog.js";
+import { describeTables } from "../../source/describe-tables.js";
 import { missingFromPublication, tableNotPublished } from "../../source/publication.js";
 import type { PublishedColumn, PublishedTable } from "./published-table.js";
 
@@ -11,7 +11,7 @@ export interface TableSelection {
   readonly publication?: string;
   /** Only these, `schema.name`. */
   readonly tables?: readonly string[];
-  readonly codecOf: (typeOid: number) => CellCodec;
+  readonly decoder: DecoderFactory;
 }
 
 // to_jsonb reads columns by name: attnames exists from PostgreSQL 15 on.
@@ -30,6 +30,7 @@ const OF_DATABASE = `
 const ATTRIBUTES = `
   select a.attnum as number, a.attname as name, a.attgenerated <> '' as is_generated,
          col_description(a.attrelid, a.attnum) as comment,
+         a.attndims as dimensions,
          (select jsonb_agg(e.enumlabel order by e.enumsortorder)
           from pg_enum e where e.enumtypid = a.atttypid) as labels
   from pg_attribute a
@@ -43,7 +44,7 @@ export async function readTables(
 ): Promise<PublishedTable[]> {
   const listed = await listTables(session, selection);
   const tables: PublishedTable[] = [];
-  for (const row of listed) tables.push(await readTable(session, row, selection.codecOf));
+  for (const row of listed) tables.push(await readTable(session, row, selection.decoder));
   return tables.sort((a, b) => compare(a.schema, b.schema) || compare(a.name, b.name));
 }
 
@@ -84,11 +85,12 @@ async function published(session: SqlSession, selection: TableSelection): Promis
 async function readTable(
   session: SqlSession,
   row: SqlRow,
-  codecOf: (typeOid: number) => CellCodec,
+  decoder: DecoderFactory,
 ): Promise<PublishedTable> {
   const { schema, name } = nameOf(row);
   const qualified = quoted({ schema, name });
-  const { columns } = await describeTable(session, qualified, codecOf);
+  const described = await describeTables(session, [qualified], { decoder, wantsBinary: false });
+  const columns = described.tables[0]?.columns ?? [];
   const attributes = await session.query(ATTRIBUTES, [qualified]);
   const [table] = await session.query(
     "select obj_description(to_regclass($1), 'pg_class') as comment",
@@ -105,11 +107,11 @@ async function readTable(
     columns: columns.flatMap((column): PublishedColumn[] => {
       const attribute = sent.get(column.name);
       if (attribute === undefined) return [];
-      const { isNotNull, codec } = column;
+      const { isNotNull, codec, name } = column;
       const labels = attribute["labels"] as readonly string[] | null;
-      return [
-        { name: column.name, isNotNull, codec, labels, comment: textOrNull(attribute["comment"]) },
-      ];
+      const dimensions = Number(attribute["dimensions"]);
+      const comment = textOrNull(attribute["comment"]);
+      return [{ name, isNotNull, codec, labels, dimensions, comment }];
     }),
   };
 }

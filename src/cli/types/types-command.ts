@@ -1,5 +1,5 @@
 import { writeFile } from "node:fs/promises";
-import { codecOf } from "../../../decoders/types/codecs.js";
+import { pgoutput } from "../../../decoders/pgoutput/pgoutput-factory.js";
 import { EXIT } from "../../core/error-codes.js";
 import { TidemarkError } from "../../core/errors.js";
 import { sqlConnect } from "../../source/sql-client.js";
@@ -35,7 +35,7 @@ export async function typesCommand(
   let generated: string;
   try {
     generated = await generateTypes(session, {
-      codecOf,
+      decoder: pgoutput,
       ...(publication === undefined ? {} : { publication }),
       ...(table === undefined ? {} : { tables: table }),
     });

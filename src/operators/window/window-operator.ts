@@ -1,6 +1,7 @@
+import type { CellCodec } from "../../core/cell-codec.js";
 import type { OutputOperator } from "../../core/operator.js";
 import type { OutputBatch, OutputShape, ResultValue } from "../../core/output.js";
-import { columnIndex, type Relation } from "../../core/relation.js";
+import { type Column, columnIndex, type Relation } from "../../core/relation.js";
 import { emptyRows, type Rows } from "../../core/rows.js";
 import { Timestamp } from "../../core/timestamp.js";
 import { ChangedSlots } from "../../state/changed-slots.js";
@@ -57,7 +58,7 @@ export class WindowOperator implements OutputOperator {
   readonly #changed = new ChangedSlots();
   #slots: Int32Array = new Int32Array(0);
   readonly #narrowed: Rows = emptyRows();
-  #keyColumns: number[] = [];
+  #keyColumns: { readonly index: number; readonly codec: CellCodec }[] = [];
   #valueColumns: number[] = [];
   #relation: Relation | null = null;
   /**
@@ -167,11 +168,14 @@ export class WindowOperator implements OutputOperator {
       }
       const i = indices[k] as number;
       groups.beginKey();
-      for (const column of this.#keyColumns) {
-        const cell = (batch.after[i] as number) + 2 * column;
+      for (const { index, codec } of this.#keyColumns) {
+        const cell = (batch.after[i] as number) + 2 * index;
         const start = batch.cells[cell] as number;
+        const end = batch.cells[cell + 1] as number;
+        const bytes = batch.bytes[i] as Uint8Array;
         if (start < 0) groups.addNull();
-        else groups.addBytes(batch.bytes[i] as Uint8Array, start, batch.cells[cell + 1] as number);
+        else if (codec.canonicalText === undefined) groups.addBytes(bytes, start, end);
+        else groups.addText(codec.canonicalText(bytes, start, end));
       }
       const slot = groups.slot(window);
       this.#changed.mark(slot);
@@ -184,7 +188,10 @@ export class WindowOperator implements OutputOperator {
 
   #bind(relation: Relation): void {
     this.#relation = relation;
-    this.#keyColumns = this.#options.keys.map((name) => columnIndex(relation, name));
+    this.#keyColumns = this.#options.keys.map((name) => {
+      const index = columnIndex(relation, name);
+      return { index, codec: (relation.columns[index] as Column).codec };
+    });
     this.#valueColumns = this.#options.aggregates.map(({ column }) =>
       column === null ? -1 : columnIndex(relation, column),
     );

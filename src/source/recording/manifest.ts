@@ -1,6 +1,6 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { CatalogTable } from "../../core/catalog.js";
+import type { CatalogTable, CatalogType } from "../../core/catalog.js";
 import type { DecoderFactory } from "../../core/decoder.js";
 import { TidemarkError } from "../../core/errors.js";
 import { replaceFile } from "./file-bytes.js";
@@ -19,6 +19,8 @@ export interface RecordingManifest {
   readonly streamOptions: Readonly<Record<string, string>>;
   /** The tables by the catalogue of the time when recording began or went on last. */
   readonly tables: readonly RecordedTable[];
+  /** Their types that are not PostgreSQL's own. */
+  readonly types?: readonly CatalogType[];
 }
 
 const NAME = "recording.json";

@@ -3,7 +3,7 @@ import type { DecoderFactory } from "../../core/decoder.js";
 import { TidemarkError } from "../../core/errors.js";
 import type { Lsn } from "../../core/lsn.js";
 import type { ChangeSource, ChangeStream, StreamRequest } from "../../core/source.js";
-import { catalogOf } from "./manifest.js";
+import { catalogOf, type RecordingManifest } from "./manifest.js";
 import { Recording } from "./recording.js";
 import { RecordingStream } from "./recording-stream.js";
 
@@ -31,7 +31,7 @@ export class RecordingSource implements ChangeSource {
 
   async describe(tables: readonly string[]): Promise<CatalogTable[]> {
     const { manifest } = await Recording.open(this.#dir);
-    return catalogOf(manifest, tables, this.#decoder.codecOf);
+    return catalogOf(manifest, tables, this.#decoderFor(manifest).codecOf);
   }
 
   /** Throws RECORDING_MISSING when nothing was recorded. */
@@ -61,9 +61,13 @@ export class RecordingSource implements ChangeSource {
     return new RecordingStream({
       pieces: recording.pieces(position.lsn),
       position,
-      decoder: this.#decoder.create(),
+      decoder: this.#decoderFor(recording.manifest).create(),
       handlers: request.handlers,
     });
+  }
+
+  #decoderFor({ types = [] }: RecordingManifest): DecoderFactory {
+    return this.#decoder.forTypes(types, false);
   }
 
   /** A recording is not changed by being read. */

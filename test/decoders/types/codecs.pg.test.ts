@@ -1,6 +1,11 @@
 import pg from "pg";
 import { afterAll, describe, expect, test } from "vitest";
 import { codecOf } from "../../../decoders/types/codecs.js";
+import { CalendarDate } from "../../../src/core/calendar-date.js";
+import { Interval } from "../../../src/core/interval.js";
+import { Numeric } from "../../../src/core/numeric.js";
+import { Range } from "../../../src/core/range.js";
+import { TimeOfDay } from "../../../src/core/time-of-day.js";
 import type { Timestamp } from "../../../src/core/timestamp.js";
 import { usePostgres } from "../../services/postgres.js";
 
@@ -30,6 +35,9 @@ function decode(oid: number, text: string): unknown {
   const bytes = Buffer.from(text);
   return codecOf(oid).decode(bytes, 0, bytes.length);
 }
+
+const half = { isLowerInclusive: true, isUpperInclusive: false };
+const large = ([, ...rest]: unknown[]): unknown[] => [Numeric.parse("1e400"), ...rest];
 
 const values: readonly (readonly [expression: string, value: unknown])[] = [
   ["true", true],
@@ -61,12 +69,19 @@ const values: readonly (readonly [expression: string, value: unknown])[] = [
   ["'{\"a\": [1, null]}'::jsonb", { a: [1, null] }],
   ["'\"text\"'::json", "text"],
   ["'null'::jsonb", null],
-  ["'4713-01-01 BC'::date", "4713-01-01 BC"],
-  ["'5874897-12-31'::date", "5874897-12-31"],
-  ["'infinity'::date", "infinity"],
-  ["'1 day 2 hours'::interval", "1 day 02:00:00"],
-  ["array[1, null]::int4[]", "{1,NULL}"],
-  ["'12:00'::time", "12:00:00"],
+  ["'4713-01-01 BC'::date", CalendarDate.of(-4712, 1, 1)],
+  ["'5874897-12-31'::date", CalendarDate.of(5_874_897, 12, 31)],
+  ["'infinity'::date", CalendarDate.ofEpochDays(Number.POSITIVE_INFINITY)],
+  ["'1 day 2 hours'::interval", Interval.of({ days: 1, micros: 7_200_000_000 })],
+  ["array[1, null]::int4[]", [1, null]],
+  ["'12:00'::time", TimeOfDay.of(43_200_000_000)],
+  ["'[1,5)'::int4range", Range.of({ ...half, lower: 1, upper: 5 })],
+  [
+    `'{"a": 9007199254740993, "b": [1e400, 1.0, 1e2], "__proto__": 0.1}'::json`,
+    JSON.parse('{"a": 0, "b": [0, 1, 100], "__proto__": 0.1}', (key, value) =>
+      key === "a" ? Numeric.parse("9007199254740993") : key === "b" ? large(value) : value,
+    ),
+  ],
 ];
 
 describe("what PostgreSQL prints is what was meant", () => {

@@ -1,0 +1,37 @@
+import type { CatalogTable, CatalogType } from "../core/catalog.js";
+import type { CodecTable, DecoderFactory } from "../core/decoder.js";
+import type { SqlSession } from "../core/sql.js";
+import { describeTable } from "./catalog.js";
+import { readTypes } from "./read-types.js";
+
+/** Tables by the catalogue, and a decoder that knows their types. */
+export interface DescribedTables {
+  readonly tables: readonly CatalogTable[];
+  /** The types that are not PostgreSQL's own, and all they are made of. */
+  readonly types: readonly CatalogType[];
+  readonly decoder: DecoderFactory & CodecTable;
+}
+
+/**
+ * Describes tables with the codecs their cells will have. Binary cells are taken when they are
+ * wanted and every column of every table has a binary form that is read, because a connection has
+ * one form for all.
+ */
+export async function describeTables(
+  session: SqlSession,
+  names: readonly string[],
+  { decoder, wantsBinary }: { readonly decoder: DecoderFactory; readonly wantsBinary: boolean },
+): Promise<DescribedTables> {
+  const plain: CatalogTable[] = [];
+  for (const name of names) plain.push(await describeTable(session, name, decoder.codecOf));
+  const oids = plain.flatMap(({ columns }) => columns.map(({ typeOid }) => typeOid));
+  const types = await readTypes(session, oids);
+  const text = decoder.forTypes(types, false);
+  const isBinary = wantsBinary && oids.every((oid) => text.hasBinary(oid));
+  const chosen = isBinary ? decoder.forTypes(types, true) : text;
+  const tables = plain.map((table) => ({
+    ...table,
+    columns: table.columns.map((column) => ({ ...column, codec: chosen.codecOf(column.typeOid) })),
+  }));
+  return { tables, types, decoder: chosen };
+}
