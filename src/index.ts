@@ -4,12 +4,15 @@ import { PostgresStateBoard } from "../sinks/postgres/run-state-table.js";
 import { CheckpointFolder } from "./checkpoint/file/checkpoint-folder.js";
 import { FileCheckpointStore } from "./checkpoint/file/file-store.js";
 import { PostgresCheckpointStore } from "./checkpoint/postgres-store.js";
+import { redisConnect } from "./checkpoint/redis/redis-client.js";
+import { RedisCheckpointStore } from "./checkpoint/redis/redis-store.js";
 import type { CheckpointStore } from "./core/checkpoint-store.js";
 import type { Clock } from "./core/clock.js";
 import type { TidemarkError } from "./core/errors.js";
 import { type Failpoint, NO_FAILPOINT } from "./core/failpoint.js";
 import type { RunStateName } from "./core/run-state.js";
 import type { PipelineDefinition } from "./pipeline/builder.js";
+import type { RedisSettings } from "./pipeline/checkpoint-settings.js";
 import { armFailpoints, type FaultEffects } from "./pipeline/failpoints.js";
 import { outputTablesOf, tablesOf } from "./pipeline/plan.js";
 import { Runtime } from "./pipeline/runtime.js";
@@ -51,7 +54,12 @@ export {
   tumbling,
   type ViewOptions,
 } from "./pipeline/builder.js";
-export { type FileOptions, file } from "./pipeline/checkpoint-settings.js";
+export {
+  type FileOptions,
+  file,
+  type RedisOptions,
+  redis,
+} from "./pipeline/checkpoint-settings.js";
 export { describePlan } from "./pipeline/describe.js";
 export type { Plan, PlanNode } from "./pipeline/plan.js";
 export type { Settings } from "./pipeline/settings.js";
@@ -217,5 +225,26 @@ export function checkpointStore(
     }
     case "file":
       return new FileCheckpointStore(new CheckpointFolder(checkpoint.dir), name, failpoint);
+    case "redis":
+      return redisStore(name, checkpoint, failpoint);
   }
+}
+
+/** The store in this Redis, not opened. For the command line. */
+export function redisStore(
+  pipeline: string,
+  settings: RedisSettings,
+  failpoint: Failpoint = NO_FAILPOINT,
+): RedisCheckpointStore {
+  const { durability, replicas, commandTimeoutMs, delayMs, prefix } = settings;
+  return new RedisCheckpointStore({
+    connect: redisConnect({ ...settings, connectionName: `tidemark ${pipeline} checkpoint` }),
+    pipeline,
+    prefix,
+    wish: { durability, replicas },
+    delayMs,
+    waitMs: Math.ceil(commandTimeoutMs / 2),
+    clock: CLOCK,
+    failpoint,
+  });
 }

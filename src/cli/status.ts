@@ -3,7 +3,7 @@ import { CheckpointFolder } from "../checkpoint/file/checkpoint-folder.js";
 import { FileCheckpointStore } from "../checkpoint/file/file-store.js";
 import { type JudgedState, judgeState } from "../core/judge-state.js";
 import type { SqlConnect, SqlRow, SqlSession } from "../core/sql.js";
-import type { PipelineDefinition } from "../index.js";
+import { type PipelineDefinition, redisStore } from "../index.js";
 import { resolveSettings, type Settings } from "../pipeline/settings.js";
 import { sqlConnect } from "../source/sql-client.js";
 import { environment } from "./environment.js";
@@ -64,6 +64,15 @@ async function readCheckpoint(
       const folder = new CheckpointFolder(checkpoint.dir);
       const facts = await new FileCheckpointStore(folder, pipeline).describe();
       return facts === null ? null : { ...facts, dir: checkpoint.dir };
+    }
+    case "redis": {
+      const store = redisStore(pipeline, checkpoint);
+      try {
+        const facts = await store.describe();
+        return facts === null ? null : { ...facts };
+      } finally {
+        await store.close();
+      }
     }
   }
 }

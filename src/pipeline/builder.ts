@@ -207,7 +207,7 @@ export interface PipelineOptions extends RunOptions {
   readonly source: SlotSpec;
   /** Where results go. Default: the source database. */
   readonly results?: PostgresSpec;
-  /** Where checkpoints go: `postgres`, `file`. Default: the results database. */
+  /** Where checkpoints go: `postgres`, `redis` or `file`. Default: the results database. */
   readonly checkpoint?: CheckpointSpec;
 }
 
