@@ -4,7 +4,7 @@ import { type Lsn, ZERO_LSN } from "../../src/core/lsn.js";
 import type { AppendBatch, OutputBatch, OutputShape, ResultValue } from "../../src/core/output.js";
 import { unpackCells } from "../../src/core/packed-cells.js";
 import type { Position } from "../../src/core/position.js";
-import type { Sink, SinkCommit, SinkProgress } from "../../src/core/sink.js";
+import type { ResultsFate, Sink, SinkCommit, SinkProgress } from "../../src/core/sink.js";
 import { daysFromCivil, Timestamp } from "../../src/core/timestamp.js";
 
 type MemoryRow = readonly ResultValue[];
@@ -107,11 +107,18 @@ export class MemorySink implements Sink {
     shared.watermarkMs = watermarkMs;
   }
 
-  async reset(outputs: readonly string[]): Promise<void> {
+  async reset(outputs: readonly string[], fate: ResultsFate = "drop"): Promise<void> {
     const shared = this.#opened();
     shared.progress = null;
     shared.watermarkMs = null;
-    shared.views = new Map([...shared.views].filter(([name]) => !outputs.includes(name)));
+    const views = new Map(shared.views);
+    for (const name of outputs) {
+      const view = views.get(name);
+      if (view === undefined || fate === "keep") continue;
+      if (fate === "empty") views.set(name, { ...view, rows: new Map() });
+      else views.delete(name);
+    }
+    shared.views = views;
   }
 
   async close(): Promise<void> {

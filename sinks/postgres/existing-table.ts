@@ -66,20 +66,26 @@ function mismatch(shape: OutputShape, problem: string): TidemarkError {
 
 /** Drops a result table if there is one; one that Tidemark did not make is VIEW_MISMATCH. */
 export async function dropTable(session: SqlSession, name: string): Promise<void> {
-  const table = quoteTable(name);
+  if (await isOurs(session, name)) await session.query(`drop table ${quoteTable(name)}`);
+}
+
+/** Removes the rows of a result table, and keeps what others built on it. As {@link dropTable}. */
+export async function emptyTable(session: SqlSession, name: string): Promise<void> {
+  if (await isOurs(session, name)) await session.query(`truncate ${quoteTable(name)}`);
+}
+
+async function isOurs(session: SqlSession, name: string): Promise<boolean> {
   const [found] = await session.query(
     `select to_regclass($1) is not null as there,
             obj_description(to_regclass($1), 'pg_class') as comment`,
-    [table],
+    [quoteTable(name)],
   );
-  if (found?.["there"] !== true) return;
-  if (found["comment"] !== TABLE_COMMENT) {
-    throw new TidemarkError(
-      "VIEW_MISMATCH",
-      `Table ${name} was not made by Tidemark (its comment says so), so it is not dropped. Give ` +
-        "the output another name, or drop the table yourself.",
-      { detail: { table: name } },
-    );
-  }
-  await session.query(`drop table ${table}`);
+  if (found?.["there"] !== true) return false;
+  if (found["comment"] === TABLE_COMMENT) return true;
+  throw new TidemarkError(
+    "VIEW_MISMATCH",
+    `Table ${quoteTable(name)} was not made by Tidemark (its comment says so), so it is left ` +
+      "alone. Give the output another name, or remove table or rows yourself.",
+    { detail: { table: name } },
+  );
 }

@@ -3,7 +3,7 @@ import { TidemarkError } from "../../src/core/errors.js";
 import { type Failpoint, NO_FAILPOINT } from "../../src/core/failpoint.js";
 import type { AppendBatch, OutputBatch, OutputShape } from "../../src/core/output.js";
 import type { Position } from "../../src/core/position.js";
-import type { Sink, SinkCommit, SinkProgress } from "../../src/core/sink.js";
+import type { ResultsFate, Sink, SinkCommit, SinkProgress } from "../../src/core/sink.js";
 import {
   inOpenTransaction,
   inTransaction,
@@ -11,7 +11,7 @@ import {
   type SqlSession,
 } from "../../src/core/sql.js";
 import { type AppendTable, appendTable } from "./append-table.js";
-import { dropTable } from "./existing-table.js";
+import { dropTable, emptyTable } from "./existing-table.js";
 import { claimProgress, ensureProgressTable, moveProgress, readProgress } from "./progress.js";
 import { forgetNotices } from "./run-state-table.js";
 import { type ViewTable, viewTable } from "./view-table.js";
@@ -90,12 +90,15 @@ export class PostgresSink implements Sink {
     await (isStaged ? inOpenTransaction : inTransaction)(session, writing, committing);
   }
 
-  async reset(outputs: readonly string[]): Promise<void> {
+  async reset(outputs: readonly string[], fate: ResultsFate = "drop"): Promise<void> {
     const session = this.#open();
     await inTransaction(session, async () => {
       await session.query("delete from tidemark.progress where pipeline = $1", [this.#pipeline]);
       await forgetNotices(session, this.#pipeline);
-      for (const output of outputs) await dropTable(session, output);
+      if (fate === "keep") return;
+      for (const output of outputs) {
+        await (fate === "empty" ? emptyTable : dropTable)(session, output);
+      }
     });
   }
 

@@ -95,6 +95,9 @@ program
     print(isJson() ? JSON.stringify(plan, null, 2) : describePlan(plan));
   });
 
+const { addRecoveryCommands } = await import("./recovery/commands.js");
+addRecoveryCommands(program, async (config) => pipelineOf(config));
+
 async function pipelineOf(config: string | undefined) {
   const { loadPipeline } = await import("./config-file.js");
   return loadPipeline(config);

@@ -65,6 +65,7 @@ export type ErrorCode =
   | "CHECKPOINT_CORRUPT"
   | "STATE_MISMATCH"
   | "STATE_LIMIT"
+  | "REBIND_REFUSED"
   | "PATTERN_LIMIT"
   | "PATTERN_SKIP"
   | "APPEND_ONLY"
@@ -261,6 +262,12 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorCodeFacts>> = {
     "operator",
     EXIT.data,
     "A match could not be skipped from as onMiss: error demands, because it has no event of the named step, or begins with it. Nothing was lost: make the step required, or let onMiss be noSkip.",
+  ),
+  REBIND_REFUSED: facts(
+    "state",
+    "operator",
+    EXIT.diverged,
+    "A checkpoint cannot be bound to this slot as asked: the slot is not usable, or changes would be missing and that was not accepted. Nothing was changed. The message says which.",
   ),
   APPEND_ONLY: facts(
     "data",

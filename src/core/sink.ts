@@ -29,6 +29,9 @@ export interface SinkCommit {
   readonly mustBeDurable: boolean;
 }
 
+/** What becomes of results when a pipeline is forgotten: tables and all, their rows, or nothing. */
+export type ResultsFate = "drop" | "empty" | "keep";
+
 /**
  * Where results go. `write` makes outputs and progress take effect together or not at all; when its
  * reply is lost, the caller opens the sink anew and reads the progress.
@@ -61,7 +64,7 @@ export interface Sink {
    * FENCED when another epoch has claimed.
    */
   write(commit: SinkCommit): Promise<void>;
-  /** Removes progress and results of this pipeline. */
-  reset(outputs: readonly string[]): Promise<void>;
+  /** Forgets the progress of this pipeline, and its results as told (default: `drop`). */
+  reset(outputs: readonly string[], fate?: ResultsFate): Promise<void>;
   close(): Promise<void>;
 }

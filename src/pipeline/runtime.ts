@@ -87,7 +87,7 @@ export class Runtime {
     const { settings, clock, random, onRetry } = this.#parts;
     let hasRun = false;
     for (let attempt = 0; !this.#isStopping; attempt++) {
-      const session = new Session(this.#parts);
+      const session: Session = new Session(this.#parts, this.#session?.ownEpoch ?? 0);
       this.#session = session;
       try {
         await session.run();

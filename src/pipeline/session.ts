@@ -11,6 +11,7 @@ import { Checkpointer } from "./checkpointer.js";
 import { compilePlan } from "./compile.js";
 import { Engine } from "./engine.js";
 import { decideFlush } from "./flush-policy.js";
+import { nextEpoch } from "./next-epoch.js";
 import { refuseOrphanedResults } from "./orphaned-results.js";
 import { tablesOf } from "./plan.js";
 import type { RuntimeParts } from "./runtime.js";
@@ -43,6 +44,7 @@ export class Session {
   #stream: ChangeStream | null = null;
   #engine: Engine | null = null;
   #epoch = 0;
+  #ownEpoch: number;
   #systemId = "";
   #timeline = 0;
   #applied: Lsn = ZERO_LSN;
@@ -66,11 +68,18 @@ export class Session {
   #fail: (error: unknown) => void = () => {};
   #onBoundary: () => void = () => {};
 
-  constructor(parts: RuntimeParts) {
+  /** `ownEpoch`: what the last session of this process has claimed, 0 for none. */
+  constructor(parts: RuntimeParts, ownEpoch: number) {
+    this.#ownEpoch = ownEpoch;
     this.#parts = parts;
     this.#sink = parts.openSink();
     this.#store = parts.openStore();
     this.#failpoint = parts.failpoint ?? NO_FAILPOINT;
+  }
+
+  /** The last epoch that this process tried to claim, 0 for none. */
+  get ownEpoch(): number {
+    return this.#ownEpoch;
   }
 
   /** Whether the stream was opened and the checkpoint loaded. */
@@ -163,6 +172,7 @@ export class Session {
     // was read before them.
     const header = await this.#store.open();
     const progress = await this.#sink.open();
+    nextEpoch(this.#ownEpoch, progress, header); // before the slot is taken, too
     // The first claim of an instance that started with us may lie between the two looks.
     const isUnclaimed = progress !== null && header?.position == null;
     const isClaimedSince = isUnclaimed && (await this.#store.readHeader())?.position != null;
@@ -187,7 +197,8 @@ export class Session {
     await this.#failpoint("slot-created");
     // Read anew: the instance that had the slot has claimed after our first look.
     const stands = await this.#store.readHeader();
-    const epoch = Math.max(progress?.epoch ?? 0, stands?.epoch ?? 0) + 1;
+    const epoch = nextEpoch(this.#ownEpoch, progress, stands);
+    this.#ownEpoch = epoch;
     await this.#store.claim(epoch, stream.position);
     const claimed = await this.#sink.claim(epoch, stream.position);
     this.#epoch = epoch;

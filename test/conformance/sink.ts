@@ -378,4 +378,21 @@ export const sinkCases: Readonly<Record<string, (fixture: SinkFixture) => Promis
     await next.claim(1, position(5n));
     await next.close();
   },
+
+  "a reset may empty the outputs, or keep their rows": async (fixture) => {
+    const [emptied, kept] = [fixture.output("emptied"), fixture.output("kept")];
+    const sink = await ready(fixture, viewShape(emptied), viewShape(kept));
+    const batches = [emptied, kept].map((view) => batchOf(view, [["a", noon, 1]]));
+    await sink.write(commitAt(200n, batches));
+    await sink.reset([kept], "keep");
+    await sink.reset([emptied], "empty");
+    expect(await fixture.rows(emptied)).toEqual([]);
+    expect(await fixture.rows(kept)).toHaveLength(1);
+    await sink.close();
+    const next = fixture.make();
+    expect(await next.open()).toBeNull();
+    expect(await next.prepare([viewShape(emptied), viewShape(kept)])).toEqual([]);
+    await next.claim(1, position(5n));
+    await next.close();
+  },
 };
