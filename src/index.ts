@@ -61,6 +61,14 @@ export {
   redis,
 } from "./pipeline/checkpoint-settings.js";
 export { describePlan } from "./pipeline/describe.js";
+export type {
+  Choice,
+  Keyed,
+  MatchOptions,
+  MatchOutputs,
+  Selected,
+} from "./pipeline/match-builder.js";
+export { type Matched, Pattern, pattern, type StepCondition } from "./pipeline/pattern-builder.js";
 export type { Plan, PlanNode } from "./pipeline/plan.js";
 export type { Settings } from "./pipeline/settings.js";
 export {

@@ -1,7 +1,7 @@
-import { TidemarkError } from "../core/errors.js";
 import type { Operator } from "../core/operator.js";
 import { Row } from "../core/row.js";
 import { emptyRows, type Rows } from "../core/rows.js";
+import { userFailure } from "./user-failure.js";
 
 /** Lets rows pass for which a user's predicate is true. */
 export class FilterOperator implements Operator {
@@ -50,25 +50,4 @@ export class FilterOperator implements Operator {
       throw userFailure(error, this.id, table);
     }
   }
-}
-
-/**
- * USER_FUNCTION, or BAD_VALUE when the function read a cell that is none. The message of a foreign
- * error may quote the row, so only its name and place are repeated; the error itself is the cause.
- */
-function userFailure(error: unknown, step: string, table: string): TidemarkError {
-  if (error instanceof TidemarkError) {
-    const { code, message, detail } = error;
-    return new TidemarkError(code, `${step}: ${message}`, { cause: error, detail });
-  }
-  const name = error instanceof Error ? error.name : typeof error;
-  const place =
-    error instanceof Error ? /\n\s+at .*?([^\s()]+:\d+:\d+)\)?/.exec(error.stack ?? "") : null;
-  return new TidemarkError(
-    "USER_FUNCTION",
-    `The function of step "${step}" threw ${name} for a row of ${table}` +
-      `${place === null ? "" : ` at ${place[1]}`}. Correct it and start again: nothing from that ` +
-      "row's transaction on was acknowledged.",
-    { cause: error, detail: { step, table } },
-  );
 }

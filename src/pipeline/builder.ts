@@ -5,6 +5,7 @@ import type { Row } from "../core/row.js";
 import { joinTableName, splitTableName } from "../core/sql.js";
 import type { Timestamp } from "../core/timestamp.js";
 import type { CheckpointSpec } from "./checkpoint-settings.js";
+import { type Keyed, keyedRows } from "./match-builder.js";
 import type { AggregatePlan, AppendNode, Plan, PlanNode, WindowNode } from "./plan.js";
 import {
   checkPostgres,
@@ -162,6 +163,8 @@ export interface Stream<R> {
   filter(predicate: (row: Readonly<R>) => boolean): Stream<R>;
   /** Groups by columns; without any, all rows form one group. */
   groupBy<K extends ColumnOf<R>>(...columns: K[]): Grouped<R>;
+  /** Has patterns looked for among the rows of each key; without columns, among all rows. */
+  keyBy<K extends ColumnOf<R>>(...columns: K[]): Keyed<R>;
   /** Adds each row to a table, with its position. */
   into(table: AppendSpec<ColumnOf<R>>): void;
 }
@@ -317,6 +320,7 @@ function streamOf(nodes: PlanNode[], input: string): Stream<Row> {
         }),
       }),
     }),
+    keyBy: (...keys) => keyedRows({ nodes, input, keys }),
     into: (append) => addAppend(nodes, input, append),
   };
 }
@@ -365,7 +369,7 @@ function checkNodes(nodes: readonly PlanNode[]): void {
   const invalid = (message: string) => new TidemarkError("PLAN_INVALID", message);
   const tables = new Set<string>();
   for (const node of nodes) {
-    if (node.op === "view" || node.op === "append") {
+    if (node.op === "view" || node.op === "append" || node.op === "matches") {
       if (tables.has(node.table)) {
         throw invalid(`Two outputs write ${node.table}: give each its own table.`);
       }

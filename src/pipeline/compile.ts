@@ -9,6 +9,7 @@ import { FilterOperator } from "../operators/filter-operator.js";
 import { SourceOperator } from "../operators/source-operator.js";
 import { createAggregate } from "../operators/window/aggregates/create.js";
 import { type BoundAggregate, WindowOperator } from "../operators/window/window-operator.js";
+import { compileMatch, matchColumns } from "./compile-match.js";
 import { type AppendNode, nodesOf, type Plan, type SourceNode, type WindowNode } from "./plan.js";
 
 /** A plan with its types checked, as operators that are wired up. */
@@ -37,7 +38,16 @@ export function compilePlan(plan: Plan, tables: readonly CatalogTable[]): Compil
     const source = sourceOf(plan, node.input);
     return { node, ...compileAppend(node, source, tableOf(source)) };
   });
-  const outputs = [...windows, ...appends];
+  const matches = nodesOf(plan, "match").flatMap((node) => {
+    const source = sourceOf(plan, node.input);
+    const table = tableOf(source);
+    return compileMatch({
+      ...{ plan, node, source, table },
+      columnOf: (name) => columnOf(table, name, node.id),
+      keyOf: (name) => groupableColumn(table, name, node.id),
+    });
+  });
+  const outputs = [...windows, ...appends, ...matches];
   const operatorsInto = (input: string): Operator[] => [
     ...outputs.filter((output) => output.node.input === input).map(({ operator }) => operator),
     ...nodesOf(plan, "filter")
@@ -45,7 +55,7 @@ export function compilePlan(plan: Plan, tables: readonly CatalogTable[]): Compil
       .map((filter) => new FilterOperator(filter.id, filter.predicate, operatorsInto(filter.id))),
   ];
   const sources = nodesOf(plan, "source").map((node) => {
-    const used = windows.filter((w) => w.source === node).flatMap((w) => columnsUsed(w.node));
+    const used = columnsUsed(plan, node);
     return new SourceOperator({
       id: node.id,
       table: node.table,
@@ -71,9 +81,13 @@ export function sourceOf(plan: Plan, id: string): SourceNode {
   return sourceOf(plan, node.input);
 }
 
-/** Columns of its input that a window names. */
-export function columnsUsed(node: WindowNode): string[] {
-  return [...node.keys, ...node.aggregates.flatMap(({ column }) => column ?? [])];
+/** Columns that the steps behind a source name. */
+export function columnsUsed(plan: Plan, source: SourceNode): string[] {
+  const isBehind = ({ input }: { readonly input: string }) => sourceOf(plan, input) === source;
+  const ofWindows = nodesOf(plan, "window")
+    .filter(isBehind)
+    .flatMap((node) => [...node.keys, ...node.aggregates.flatMap(({ column }) => column ?? [])]);
+  return [...ofWindows, ...nodesOf(plan, "match").filter(isBehind).flatMap(matchColumns)];
 }
 
 function compileWindow(
@@ -85,8 +99,7 @@ function compileWindow(
   const view = nodesOf(plan, "view").find((v) => v.input === node.id);
   if (view === undefined) throw invalid(`${node.id}: nothing takes its result`);
   const groups = node.keys.map((key): OutputColumn => {
-    const column = columnOf(table, key, node.id);
-    if (!column.codec.hasCanonicalBytes) throw notGroupable(node.id, column);
+    const column = groupableColumn(table, key, node.id);
     return { name: key, sqlType: column.typeName, role: "group" };
   });
   const time = eventTimeType(table, source);
@@ -175,6 +188,12 @@ function columnOf(table: CatalogTable, name: string, step: string): CatalogColum
   if (column !== undefined) return column;
   const names = table.columns.map((c) => c.name).join(", ");
   throw invalid(`${step}: ${table.qualifiedName} has no column "${name}"; it has ${names}`);
+}
+
+function groupableColumn(table: CatalogTable, name: string, step: string): CatalogColumn {
+  const column = columnOf(table, name, step);
+  if (!column.codec.hasCanonicalBytes) throw notGroupable(step, column);
+  return column;
 }
 
 function notGroupable(step: string, column: CatalogColumn): TidemarkError {

@@ -1,4 +1,5 @@
 import { formatDuration } from "../core/duration.js";
+import { stepsOf } from "../operators/pattern/definition.js";
 import type { Plan, PlanNode } from "./plan.js";
 
 /** The plan as lines of text, a step a line, in the words of docs/concepts.md. */
@@ -26,6 +27,19 @@ function describeNode(node: PlanNode): string {
     case "view": {
       const retain = node.retainMs === null ? "kept" : `kept for ${formatDuration(node.retainMs)}`;
       return `of ${node.input}: table ${node.table}, windows ${retain}`;
+    }
+    case "match": {
+      const steps = stepsOf(node.pattern.elements).map(({ name, contiguity }, i) =>
+        i === 0 ? name : `${contiguity} ${name}`,
+      );
+      const by = node.keys.length === 0 ? "" : ` by ${node.keys.join(", ")}`;
+      const { withinMs } = node.pattern;
+      const within = withinMs === null ? "" : ` within ${formatDuration(withinMs)}`;
+      return `of ${node.input}: pattern${by}: ${steps.join(" ")}${within}`;
+    }
+    case "matches": {
+      const rows = { matched: "matches", timedOut: "timed-out partial matches", late: "late rows" };
+      return `of ${node.input}: table ${node.table}, ${rows[node.kind]}`;
     }
     case "append": {
       const retain = node.retainMs === null ? "kept" : `kept for ${formatDuration(node.retainMs)}`;

@@ -1,4 +1,7 @@
 import type { Row } from "../core/row.js";
+import type { PatternDefinition } from "../operators/pattern/definition.js";
+import type { Overflow } from "../operators/pattern/pattern-operator.js";
+import type { RowCondition } from "../operators/pattern/row-conditions.js";
 
 /** An aggregate of a window, by name of its result column. */
 export interface AggregatePlan {
@@ -66,7 +69,48 @@ export interface AppendNode {
   readonly retainMs: number | null;
 }
 
-export type PlanNode = SourceNode | FilterNode | WindowNode | ViewNode | AppendNode;
+/** A column of a match: of the first or last event of a step, or how many events it has. */
+export interface SelectedPlan {
+  readonly name: string;
+  readonly step: string;
+  readonly of: "first" | "last" | "count";
+  /** Column of the source; null for a count. */
+  readonly column: string | null;
+}
+
+/** A pattern in the rows of each key. */
+export interface MatchNode {
+  readonly op: "match";
+  readonly id: string;
+  readonly input: string;
+  readonly keys: readonly string[];
+  readonly pattern: PatternDefinition<RowCondition>;
+  readonly select: readonly SelectedPlan[];
+  /** Partial matches that one key may have. */
+  readonly maxRuns: number;
+  readonly overflow: Overflow;
+}
+
+/** A table that gets a row a match, a partial match whose time was over, or a late row. */
+export interface MatchesNode {
+  readonly op: "matches";
+  readonly id: string;
+  readonly input: string;
+  readonly kind: "matched" | "timedOut" | "late";
+  /** `schema.table`. */
+  readonly table: string;
+  /** How long a row stays; null keeps it. */
+  readonly retainMs: number | null;
+}
+
+export type PlanNode =
+  | SourceNode
+  | FilterNode
+  | WindowNode
+  | ViewNode
+  | AppendNode
+  | MatchNode
+  | MatchesNode;
 
 /**
  * What a pipeline computes, as a plain value: steps with stable names, each naming its input, in an
@@ -87,7 +131,9 @@ export function nodesOf<K extends PlanNode["op"]>(
 
 /** The tables a plan writes. */
 export function outputTablesOf(plan: Plan): string[] {
-  return [...nodesOf(plan, "view"), ...nodesOf(plan, "append")].map((node) => node.table);
+  return (["view", "append", "matches"] as const).flatMap((op) =>
+    nodesOf(plan, op).map((node) => node.table),
+  );
 }
 
 /** The tables a plan reads, each once. */

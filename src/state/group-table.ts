@@ -11,7 +11,7 @@ const FIRST_SLOTS = 256;
  * A hash table from (key bytes, window) to a small integer, the slot, that indexes the arrays in
  * which operators keep their numbers. Open addressing with linear probing over an Int32Array;
  * removal shifts back, so that there are no tombstones. Keys lie in one byte arena. No object is
- * made per key: a slot costs 36 bytes here, and its key's bytes.
+ * made per key: a slot costs 40 bytes here, and its key's bytes.
  *
  * How to use: `beginKey`, `addNull` or `addBytes` a column, then `slot(window)`.
  */
@@ -25,6 +25,7 @@ export class GroupTable {
   #keyStart: Float64Array = new Float64Array(FIRST_SLOTS);
   #keyLength: Int32Array = new Int32Array(FIRST_SLOTS).fill(EMPTY);
   #nextInWindow: Int32Array = new Int32Array(FIRST_SLOTS);
+  #previousInWindow: Int32Array = new Int32Array(FIRST_SLOTS);
   #arena: Uint8Array = new Uint8Array(4096);
   #arenaUsed = 0;
   #arenaDead = 0;
@@ -48,7 +49,7 @@ export class GroupTable {
 
   /** Approximate bytes of memory held. */
   get bytes(): number {
-    return this.capacity * 36 + this.#arena.length;
+    return this.capacity * 40 + this.#arena.length;
   }
 
   beginKey(): void {
@@ -107,6 +108,17 @@ export class GroupTable {
     }
   }
 
+  /** The slot of the key in the window; -1 if there is none. */
+  find(window: number): number {
+    const hash = mix(this.#hash, window);
+    const mask = this.#table.length - 1;
+    for (let at = hash & mask; ; at = (at + 1) & mask) {
+      const slot = this.#table[at] as number;
+      if (slot === EMPTY) return -1;
+      if (this.#hashes[slot] === hash && this.#isKeyOf(slot, window)) return slot;
+    }
+  }
+
   /** Whether the last `slot` call made the slot. */
   isNew = false;
 
@@ -139,13 +151,33 @@ export class GroupTable {
     this.#heads.delete(window);
     while (slot !== EMPTY) {
       onFree(slot);
-      this.#unlink(slot);
-      this.#arenaDead += this.#keyLength[slot] as number;
-      this.#keyLength[slot] = EMPTY;
-      this.#free.push(slot);
-      this.size--;
+      this.#release(slot);
       slot = this.#nextInWindow[slot] as number;
     }
+    this.#considerCompaction();
+  }
+
+  /** Frees one slot. */
+  remove(slot: number): void {
+    const next = this.#nextInWindow[slot] as number;
+    const previous = this.#previousInWindow[slot] as number;
+    if (next !== EMPTY) this.#previousInWindow[next] = previous;
+    if (previous !== EMPTY) this.#nextInWindow[previous] = next;
+    else if (next !== EMPTY) this.#heads.set(this.windowOf(slot), next);
+    else this.#heads.delete(this.windowOf(slot));
+    this.#release(slot);
+    this.#considerCompaction();
+  }
+
+  #release(slot: number): void {
+    this.#unlink(slot);
+    this.#arenaDead += this.#keyLength[slot] as number;
+    this.#keyLength[slot] = EMPTY;
+    this.#free.push(slot);
+    this.size--;
+  }
+
+  #considerCompaction(): void {
     if (this.#arenaDead > 65_536 && this.#arenaDead > this.#arenaUsed / 2) this.#compactArena();
   }
 
@@ -179,7 +211,10 @@ export class GroupTable {
     this.#windows[slot] = window;
     this.#keyStart[slot] = this.#store();
     this.#keyLength[slot] = this.#length;
-    this.#nextInWindow[slot] = this.#heads.get(window) ?? EMPTY;
+    const next = this.#heads.get(window) ?? EMPTY;
+    if (next !== EMPTY) this.#previousInWindow[next] = slot;
+    this.#nextInWindow[slot] = next;
+    this.#previousInWindow[slot] = EMPTY;
     this.#heads.set(window, slot);
     this.size++;
     if (this.size * 2 > this.#table.length) this.#rehash(this.#table.length * 2);
@@ -195,6 +230,7 @@ export class GroupTable {
       this.#keyStart = resized(this.#keyStart, new Float64Array(this.capacity));
       this.#keyLength = resized(this.#keyLength, new Int32Array(this.capacity).fill(EMPTY));
       this.#nextInWindow = resized(this.#nextInWindow, new Int32Array(this.capacity));
+      this.#previousInWindow = resized(this.#previousInWindow, new Int32Array(this.capacity));
       this.#onGrow(this.capacity);
     }
     return this.#fresh++;

@@ -26,7 +26,9 @@ export class KeyedState extends GroupTable {
   }
 
   override get bytes(): number {
-    return super.bytes + this.capacity * this.#bytesPerSlot;
+    let held = 0;
+    for (const column of this.#columns) held += column.heldBytes ?? 0;
+    return super.bytes + this.capacity * this.#bytesPerSlot + held;
   }
 
   /** The slot of the key in the window, made if there is none; the caller may change it. */
@@ -37,11 +39,23 @@ export class KeyedState extends GroupTable {
     return slot;
   }
 
+  /** The caller is about to change a slot that it did not get by `slot`. */
+  touch(slot: number): void {
+    this.#dirtyGroups[this.keyGroupOf(slot)] = 1;
+    this.#snapshot?.beforeChange(slot, false);
+  }
+
+  /** Removes one slot. */
+  override remove(slot: number): void {
+    this.touch(slot);
+    for (const column of this.#columns) column.clear(slot);
+    super.remove(slot);
+  }
+
   /** Removes all slots of a window. */
   override removeWindow(window: number): void {
     super.removeWindow(window, (slot) => {
-      this.#dirtyGroups[this.keyGroupOf(slot)] = 1;
-      this.#snapshot?.beforeChange(slot, false);
+      this.touch(slot);
       for (const column of this.#columns) column.clear(slot);
     });
   }

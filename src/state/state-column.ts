@@ -9,6 +9,8 @@ import type { BlockReader, BlockWriter } from "./block.js";
 export interface StateColumn {
   /** Approximate bytes a slot. */
   readonly bytesPerSlot: number;
+  /** Approximate bytes held beside them, where slots hold more or less. */
+  readonly heldBytes?: number;
   /** Makes room for slots below `capacity`; new slots are as after `clear`. */
   grow(capacity: number): void;
   /** Forgets a slot that was removed. */

@@ -5,6 +5,11 @@ import { GroupTable, KEY_GROUPS } from "../../src/state/group-table.js";
 type Key = readonly (string | null)[];
 
 function find(table: GroupTable, key: Key, window: number): number {
+  setKey(table, key);
+  return table.slot(window);
+}
+
+function setKey(table: GroupTable, key: Key): void {
   table.beginKey();
   for (const part of key) {
     if (part === null) table.addNull();
@@ -13,7 +18,6 @@ function find(table: GroupTable, key: Key, window: number): number {
       table.addBytes(bytes, 1, bytes.length - 1);
     }
   }
-  return table.slot(window);
 }
 
 /** A table beside the Map that says what it should hold: slot and value by key and window. */
@@ -52,6 +56,16 @@ class Pair {
     for (const [name] of expected) this.model.delete(name);
   }
 
+  removeOne(key: Key, window: number): void {
+    const name = JSON.stringify([key, Number.isNaN(window) ? "NaN" : window]);
+    const known = this.model.get(name);
+    if (known === undefined) return;
+    this.table.remove(known.slot);
+    this.model.delete(name);
+    setKey(this.table, key);
+    expect(this.table.find(window)).toBe(-1);
+  }
+
   check(): void {
     const { table, model } = this;
     expect(table.size).toBe(model.size);
@@ -63,6 +77,7 @@ class Pair {
       expect(table.keyGroupOf(slot)).toBeGreaterThanOrEqual(0);
       expect(table.keyGroupOf(slot)).toBeLessThan(KEY_GROUPS);
       table.setKey(table.keyOf(slot).slice());
+      expect(table.find(window)).toBe(slot);
       expect(table.slot(window)).toBe(slot);
       expect(table.isNew).toBe(false);
     }
@@ -77,17 +92,22 @@ const key = fc.array(
 );
 const window = fc.constantFrom(0, 60_000, 120_000, -60_000, Number.NaN, 2 ** 50, 7);
 const step = fc.oneof(
-  { weight: 9, arbitrary: fc.record({ key, window }) },
-  { weight: 1, arbitrary: fc.record({ key: fc.constant(null), window }) },
+  { weight: 9, arbitrary: fc.record({ key, window, isRemoved: fc.constant(false) }) },
+  { weight: 3, arbitrary: fc.record({ key, window, isRemoved: fc.constant(true) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ key: fc.constant(null), window, isRemoved: fc.constant(true) }),
+  },
 );
 
 test("insertions and removals give what a Map gives", () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 300 }), (steps) => {
       const pair = new Pair();
-      for (const { key: inserted, window: at } of steps) {
-        if (inserted === null) pair.remove(at);
-        else pair.insert(inserted, at);
+      for (const { key: named, window: at, isRemoved } of steps) {
+        if (named === null) pair.remove(at);
+        else if (isRemoved) pair.removeOne(named, at);
+        else pair.insert(named, at);
       }
       pair.check();
     }),

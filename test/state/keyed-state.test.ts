@@ -49,6 +49,14 @@ class Step {
     this.totals.values[slot] = (this.totals.values[slot] ?? 0) + amount;
   }
 
+  drop(key: string, window: number): void {
+    const bytes = Buffer.from(key);
+    this.keyed.beginKey();
+    this.keyed.addBytes(bytes, 0, bytes.length);
+    const slot = this.keyed.find(window);
+    if (slot >= 0) this.keyed.remove(slot);
+  }
+
   /** Everything it remembers, as text. */
   get contents(): string[] {
     const lines = [`bound ${this.bound.value}`];
@@ -84,6 +92,7 @@ const change = fc.oneof(
     arbitrary: fc.record({ op: fc.constant("add" as const), key, window, amount: fc.nat(9) }),
   },
   { weight: 1, arbitrary: fc.record({ op: fc.constant("remove" as const), window }) },
+  { weight: 9, arbitrary: fc.record({ op: fc.constant("drop" as const), key, window }) },
   { weight: 2, arbitrary: fc.record({ op: fc.constant("bound" as const), value: fc.nat(5) }) },
 );
 type Change = typeof change extends fc.Arbitrary<infer T> ? T : never;
@@ -98,6 +107,7 @@ function apply(step: Step, made: readonly Change[]): void {
   for (const one of made) {
     if (one.op === "add") step.add(one.key, one.window, one.amount);
     else if (one.op === "remove") step.keyed.removeWindow(one.window);
+    else if (one.op === "drop") step.drop(one.key, one.window);
     else step.bound.value = one.value;
   }
 }

@@ -3,7 +3,7 @@ import type { CatalogTable } from "../../core/catalog.js";
 import type { OutputShape } from "../../core/output.js";
 import { quoteTable, type SqlSession } from "../../core/sql.js";
 import { columnsUsed, compilePlan, sourceOf } from "../../pipeline/compile.js";
-import { nodesOf, type Plan, tablesOf } from "../../pipeline/plan.js";
+import { nodesOf, type Plan, type PlanNode, tablesOf } from "../../pipeline/plan.js";
 import { describeTable } from "../../source/catalog.js";
 import { type Finding, fail, failure, ok } from "./finding.js";
 
@@ -84,9 +84,9 @@ function columnsRead(plan: Plan, table: string): string[] {
   const times = nodesOf(plan, "source")
     .filter((source) => source.table === table)
     .flatMap(({ eventTime }) => eventTime ?? []);
-  const used = nodesOf(plan, "window")
-    .filter((window) => sourceOf(plan, window.id).table === table)
-    .flatMap((window) => columnsUsed(window));
+  const used = nodesOf(plan, "source")
+    .filter((source) => source.table === table)
+    .flatMap((source) => columnsUsed(plan, source));
   return [...new Set([...times, ...used])];
 }
 
@@ -97,17 +97,21 @@ export function checkOutputs(
 ): { shapes: OutputShape[]; findings: Finding[] } {
   const shapes: OutputShape[] = [];
   const findings: Finding[] = [];
-  for (const view of nodesOf(plan, "view")) {
-    const { table } = sourceOf(plan, view.id);
+  const outputs = [...nodesOf(plan, "view"), ...nodesOf(plan, "append"), ...nodesOf(plan, "match")];
+  for (const output of outputs) {
+    const { table } = sourceOf(plan, output.id);
     // A table that cannot be read has its own finding.
     if (!tables.some(({ qualifiedName }) => qualifiedName === table)) continue;
-    const nodes = plan.nodes.filter(
-      (node) => node.id === view.id || node.id === view.input || !/^(view|window)$/.test(node.op),
-    );
+    const isOwn = (node: PlanNode): boolean =>
+      node.id === output.id ||
+      node.id === output.input ||
+      /^(source|filter)$/.test(node.op) ||
+      ("input" in node && node.op === "matches" && node.input === output.id);
+    const nodes = plan.nodes.filter(isOwn);
     try {
       shapes.push(...compilePlan({ ...plan, nodes }, tables).shapes);
     } catch (error) {
-      findings.push(failure(`output ${view.table}`, error));
+      findings.push(failure(`output ${"table" in output ? output.table : output.id}`, error));
     }
   }
   return { shapes, findings };

@@ -9,6 +9,7 @@ import type { Rows } from "../../core/rows.js";
 import { Timestamp } from "../../core/timestamp.js";
 import { StepState } from "../../state/step-state.js";
 import { imageJson } from "./image-json.js";
+import { Retention } from "./retention.js";
 
 /** A column of the source that is kept. */
 export interface AppendedColumn {
@@ -39,9 +40,6 @@ const OPS: Readonly<Record<Op, Uint8Array>> = {
 /** Places of the columns that every append table begins with. */
 const FIELD = { lsn: 0, ordinal: 1, op: 2, time: 3, missing: 4, before: 5 } as const;
 
-/** Removals are so many times finer than what is retained: each costs a scan. */
-const REMOVALS_PER_RETAIN = 64;
-
 /**
  * One result row a change, with its position: the commit LSN and the ordinal, which no other change
  * has. A row is what the log says of a change: the new row of an insert or update, the old one of a
@@ -58,6 +56,7 @@ export class AppendOperator implements OutputOperator {
   readonly #options: AppendOperatorOptions;
   readonly #cells: readonly PackedCells[];
   readonly #first: number;
+  readonly #retention: Retention;
   #rowCount = 0;
   #relation: Relation | null = null;
   #indices: number[] = [];
@@ -65,8 +64,6 @@ export class AppendOperator implements OutputOperator {
   #lsn: Lsn | null = null;
   #lsnText: Uint8Array = UTF8.encode("");
   #timeText: Uint8Array = UTF8.encode("");
-  #newestMs = Number.NEGATIVE_INFINITY;
-  #removedBeforeMs = Number.NEGATIVE_INFINITY;
   /** By row of the selection: the columns that the change does not hold. */
   readonly #missing: (string[] | undefined)[] = [];
 
@@ -76,6 +73,7 @@ export class AppendOperator implements OutputOperator {
     this.#options = options;
     this.#cells = options.shape.columns.map(() => new PackedCells());
     this.#first = options.shape.columns.length - options.columns.length;
+    this.#retention = new Retention(options.retainMs);
   }
 
   get heldBytes(): number {
@@ -86,7 +84,7 @@ export class AppendOperator implements OutputOperator {
 
   onRows(rows: Rows): void {
     if (rows.relation !== this.#relation) this.#bind(rows.relation);
-    this.#newestMs = Math.max(this.#newestMs, rows.slice.commitMs);
+    this.#retention.see(rows.slice.commitMs);
     this.#missing.length = 0;
     const { columns } = this.#options;
     for (let c = 0; c < columns.length; c++) this.#addColumn(rows, c);
@@ -100,7 +98,7 @@ export class AppendOperator implements OutputOperator {
   onWatermark(): void {}
 
   collect(): AppendBatch | null {
-    const removeBeforeMs = this.#removal();
+    const removeBeforeMs = this.#retention.take();
     const rowCount = this.#rowCount;
     if (rowCount === 0 && removeBeforeMs === null) return null;
     this.#rowCount = 0;
@@ -121,15 +119,6 @@ export class AppendOperator implements OutputOperator {
 
   #field(name: keyof typeof FIELD): PackedCells {
     return this.#cells[FIELD[name]] as PackedCells;
-  }
-
-  #removal(): number | null {
-    const { retainMs } = this.#options;
-    if (retainMs === null) return null;
-    const boundMs = this.#newestMs - retainMs;
-    if (!(boundMs - this.#removedBeforeMs >= retainMs / REMOVALS_PER_RETAIN)) return null;
-    this.#removedBeforeMs = boundMs;
-    return boundMs;
   }
 
   #addColumn({ batch, indices, count, relation }: Rows, c: number): void {

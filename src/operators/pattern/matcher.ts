@@ -16,10 +16,10 @@ import {
  * Answers conditions. It may be asked again for the same event, and in any order: conditions are
  * pure. `last` is what the run has taken so far, null before its first event.
  */
-export interface Conditions<E> {
+export interface Conditions<E, A = E> {
   /** Called before the questions about another event. */
-  begin(event: E): void;
-  holds(condition: number, event: E, last: Taken<E> | null): boolean;
+  begin(event: A): void;
+  holds(condition: number, event: A, last: Taken<E> | null): boolean;
 }
 
 /** What comes out of a matcher. */
@@ -30,13 +30,13 @@ export interface MatchHandler<E> {
 }
 
 /** Settings of {@link Matcher}. */
-export interface MatcherOptions<E> {
+export interface MatcherOptions<E, A = E> {
   readonly automaton: Automaton;
-  readonly conditions: Conditions<E>;
+  readonly conditions: Conditions<E, A>;
   readonly afterMatch: AfterMatch;
   readonly handler: MatchHandler<E>;
   /** Makes an event that outlives the call; called once for an event that a run takes. */
-  readonly keep: (event: E) => E;
+  readonly keep: (event: A) => E;
 }
 
 /**
@@ -44,16 +44,17 @@ export interface MatcherOptions<E> {
  * runs are handed in, so that one matcher serves every key of a pattern.
  *
  * A run is a state and a chain of taken events that forks share; nothing is copied when a run forks
- * and nothing is released by hand when one ends.
+ * and nothing is released by hand when one ends. Events arrive as `A`, and are kept as `E` when a
+ * run takes them.
  */
-export class Matcher<E extends PatternEvent> {
+export class Matcher<E extends PatternEvent, A extends PatternEvent = E> {
   /** Runs that ended because their time was over. */
   timeouts = 0;
-  readonly #options: MatcherOptions<E>;
+  readonly #options: MatcherOptions<E, A>;
   readonly #states: readonly AutomatonState[];
   readonly #skipStep: number;
   readonly #isSkipping: boolean;
-  #event: E;
+  #event: A;
   #kept: E | null = null;
   #live: Run<E>[] = [];
   #done: Completed<E>[] = [];
@@ -61,17 +62,17 @@ export class Matcher<E extends PatternEvent> {
   readonly #edges: Edge[] = [];
   readonly #stack: number[] = [];
 
-  constructor(options: MatcherOptions<E>) {
+  constructor(options: MatcherOptions<E, A>) {
     this.#options = options;
     this.#states = options.automaton.states;
     const { afterMatch, automaton } = options;
     this.#skipStep = "step" in afterMatch ? automaton.steps.indexOf(afterMatch.step) : -1;
     this.#isSkipping = afterMatch.to !== "noSkip";
-    this.#event = null as unknown as E;
+    this.#event = null as unknown as A;
   }
 
   /** Offers an event to the runs and to the start of the pattern; time moves to the event first. */
-  offer(key: KeyRuns<E>, event: E): void {
+  offer(key: KeyRuns<E>, event: A): void {
     if (key.runs.length > 0) this.advance(key, event.ms);
     this.#event = event;
     this.#kept = null;
@@ -134,7 +135,7 @@ export class Matcher<E extends PatternEvent> {
     const isStopped = this.#follow(from, last);
     for (const edge of this.#edges) {
       if (edge.kind === "take") this.#take(edge, run, isStopped);
-      else if (run !== null) this.#arrive(edge.target, run.first, run.last, isStopped);
+      else if (run !== null) this.#ignore(edge, run, isStopped);
     }
   }
 
@@ -161,16 +162,23 @@ export class Matcher<E extends PatternEvent> {
     const event = this.#kept;
     const before = run === null ? null : run.last;
     const first = run === null ? event : run.first;
-    const last: Taken<E> = { step: edge.step, event, before };
-    this.#arrive(edge.target, first, last, isStopped);
-    // The rest may be left out: the match is complete although it may still grow.
-    if (this.#reachesFinal(edge.target, before)) this.#done.push({ first, last, ms: event.ms });
+    const depth = 1 + (before === null ? 0 : before.depth);
+    const last: Taken<E> = { step: edge.step, event, before, depth };
+    const { target } = edge;
+    const isFinal = this.#states[target]?.kind === "final";
+    if (!isFinal && !isStopped) this.#live.push({ state: target, first, last });
+    // Where the rest may be left out, the match is complete although it may still grow.
+    if (isFinal || this.#reachesFinal(target, before))
+      this.#done.push({ first, last, ms: event.ms });
   }
 
-  #arrive(state: number, first: E, last: Taken<E>, isStopped: boolean): void {
-    if (this.#states[state]?.kind === "final") {
+  #ignore({ target }: Edge, run: Run<E>, isStopped: boolean): void {
+    const { first, last } = run;
+    if (this.#states[target]?.kind === "final") {
       this.#done.push({ first, last, ms: this.#event.ms });
-    } else if (!isStopped) this.#live.push({ state, first, last });
+    } else if (!isStopped) {
+      this.#live.push(target === run.state ? run : { state: target, first, last });
+    }
   }
 
   #reachesFinal(from: number, last: Taken<E> | null): boolean {

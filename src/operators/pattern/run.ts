@@ -21,6 +21,8 @@ export interface Taken<E> {
   readonly step: number;
   readonly event: E;
   readonly before: Taken<E> | null;
+  /** How many there are up to this one. */
+  readonly depth: number;
 }
 
 /** A partial match. */
