@@ -140,6 +140,10 @@ function applied({ shape, rows: before }: MemoryView, batch: OutputBatch): Memor
       ([, row]) => removeBeforeMs === null || !(epochMs(row[time] ?? null) < removeBeforeMs),
     ),
   );
+  const gone = (batch.kind === "view" ? batch.gone : null) ?? [];
+  for (let i = 0; i < (gone[0]?.length ?? 0); i++) {
+    rows.delete(JSON.stringify(gone.map((column) => cellText(column[i] ?? null))));
+  }
   const columns = batch.kind === "append" ? batch.cells.map(unpackCells) : batch.columns;
   for (let i = 0; i < batch.rowCount; i++) {
     const row = columns.map((column) => column[i] ?? null);

@@ -24,7 +24,7 @@ export function viewTable(shape: OutputShape, statementName: string): ViewTable 
   const upsert = upsertSql(shape);
   const bound =
     time?.sqlType === "timestamp with time zone" ? BOUND : `${BOUND} at time zone 'UTC'`;
-  const remove = `delete from ${table} where ${quoteIdent(time?.name ?? "")} < ${bound}`;
+  const expire = `delete from ${table} where ${quoteIdent(time?.name ?? "")} < ${bound}`;
   return {
     shape,
     async ensure(session) {
@@ -34,16 +34,28 @@ export function viewTable(shape: OutputShape, statementName: string): ViewTable 
     },
     async apply(session, batch) {
       const sent: Promise<unknown>[] = [];
-      if (batch.removeBeforeMs !== null) sent.push(session.query(remove, [batch.removeBeforeMs]));
-      for (let from = 0; from < batch.rowCount; from += ROWS_PER_STATEMENT) {
-        const values = batch.columns.map((column) =>
-          column.slice(from, from + ROWS_PER_STATEMENT).map(cellText),
-        );
+      if (batch.removeBeforeMs !== null) sent.push(session.query(expire, [batch.removeBeforeMs]));
+      for (const hasNull of batch.gone === null ? [] : [false, true]) {
+        for (const values of statementValues(rowsWith(batch.gone ?? [], hasNull))) {
+          sent.push(session.query(removeSql(shape, hasNull), values));
+        }
+      }
+      for (const values of statementValues(batch.columns)) {
         sent.push(session.query(upsert, values, statementName));
       }
       await Promise.all(sent);
     },
   };
+}
+
+/** Columns of values as the parameters of as many statements as they take. */
+function* statementValues(
+  columns: readonly (readonly ResultValue[])[],
+): Generator<(string | null)[][]> {
+  const count = columns[0]?.length ?? 0;
+  for (let from = 0; from < count; from += ROWS_PER_STATEMENT) {
+    yield columns.map((column) => column.slice(from, from + ROWS_PER_STATEMENT).map(cellText));
+  }
 }
 
 function cellText(value: ResultValue): string | null {
@@ -60,11 +72,12 @@ function createSql(shape: OutputShape): string[] {
   const columns = shape.columns.map((c) => `${quoteIdent(c.name)} ${c.sqlType}`);
   const keys = keyColumns(shape).map((c) => quoteIdent(c.name));
   const time = shape.columns.filter((c) => c.role === "time").map((c) => quoteIdent(c.name));
+  const timeIndex = `create index on ${table} (${time.join(", ")})`;
   return [
     `create table ${table} (${columns.join(", ")})`,
     // PostgreSQL names the indexes, so that long names and names that are taken do no harm.
     `create unique index on ${table} (${keys.join(", ")}) nulls not distinct`,
-    `create index on ${table} (${time.join(", ")})`,
+    ...(time.length === 0 ? [] : [timeIndex]),
     // Without a primary key, a publication FOR ALL TABLES would make every update of it fail.
     `alter table ${table} replica identity full`,
     `comment on table ${table} is ${quoteLiteral(TABLE_COMMENT)}`,
@@ -81,4 +94,27 @@ function upsertSql(shape: OutputShape): string {
   return `insert into ${quoteTable(shape.name)} (${names.join(", ")})
     select * from unnest(${arrays.join(", ")})
     on conflict (${keys.join(", ")}) do update set ${updates.join(", ")}`;
+}
+
+/** With NULLs among the keys the index is of no use, so that such rows have a statement apart. */
+function removeSql(shape: OutputShape, areNullable: boolean): string {
+  const keys = keyColumns(shape);
+  const arrays = keys.map((c, i) => `$${i + 1}::${c.sqlType}[]`);
+  const names = keys.map((_, i) => `k${i}`);
+  const equals = areNullable ? "is not distinct from" : "=";
+  const same = keys.map((c, i) => `v.${quoteIdent(c.name)} ${equals} k.k${i}`);
+  return `delete from ${quoteTable(shape.name)} v
+    using unnest(${arrays.join(", ")}) as k(${names.join(", ")})
+    where ${same.join(" and ")}`;
+}
+
+/** The rows of `columns` in which some cell is NULL, or in which none is. */
+function rowsWith(
+  columns: readonly (readonly ResultValue[])[],
+  hasNull: boolean,
+): readonly (readonly ResultValue[])[] {
+  const isChosen = (columns[0] ?? []).map((_, i) => {
+    return columns.some((column) => column[i] === null) === hasNull;
+  });
+  return columns.map((column) => column.filter((_, i) => isChosen[i]));
 }

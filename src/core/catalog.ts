@@ -37,6 +37,7 @@ export interface CatalogTable {
   /** `schema.name`, unquoted. */
   readonly qualifiedName: string;
   readonly replicaIdentity: ReplicaIdentity;
-  readonly primaryKey: readonly string[];
+  /** Columns by which updates and deletes name the old row; empty for FULL and for none. */
+  readonly identityKey: readonly string[];
   readonly columns: readonly CatalogColumn[];
 }

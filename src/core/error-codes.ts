@@ -52,6 +52,7 @@ export type ErrorCode =
   | "SOURCE_TABLE_MISSING"
   | "SOURCE_SCHEMA_CHANGED"
   | "PUBLICATION_MISSING"
+  | "PUBLICATION_INCOMPLETE"
   | "SLOT_LIMIT"
   | "SLOT_ACTIVE"
   | "SLOT_FOREIGN"
@@ -69,6 +70,7 @@ export type ErrorCode =
   | "PATTERN_LIMIT"
   | "PATTERN_SKIP"
   | "APPEND_ONLY"
+  | "UNKNOWN_ROW"
   | "BAD_VALUE"
   | "USER_FUNCTION"
   | "PROTOCOL"
@@ -173,6 +175,12 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorCodeFacts>> = {
     EXIT.source,
     "The publication does not exist and may not be created, or vanished while the stream ran.",
   ),
+  PUBLICATION_INCOMPLETE: facts(
+    "source",
+    "operator",
+    EXIT.source,
+    "The publication leaves out updates, deletes or truncates of tables whose rows the pipeline follows (or inserts of any). What was not sent is lost to the results: have it sent, then start with --reset.",
+  ),
   SLOT_LIMIT: facts(
     "source",
     "operator",
@@ -274,6 +282,12 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorCodeFacts>> = {
     "operator",
     EXIT.data,
     "A table declared append-only was updated, deleted from or truncated. Nothing after that transaction was acknowledged. Publish only inserts (ALTER PUBLICATION ... SET (publish = 'insert')) if such changes are to be ignored.",
+  ),
+  UNKNOWN_ROW: facts(
+    "data",
+    "never",
+    EXIT.needsResync,
+    "A row was updated or deleted that the pipeline never saw come in: its views would no longer be what the table says. Happens when the publication does not send all of inserts, updates, deletes and truncates, or when a filter's function gives different answers for the same row. Mend that and start with --reset.",
   ),
   BAD_VALUE: facts(
     "data",

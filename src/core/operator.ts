@@ -20,6 +20,8 @@ export interface Operator {
   onRows(rows: Rows): void;
   /** No row at or before `watermarkMs` is expected any more; never called with a smaller value. */
   onWatermark(watermarkMs: number): void;
+  /** The table was truncated: every row that came in has left. */
+  onClear(): void;
 }
 
 /**

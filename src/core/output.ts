@@ -36,6 +36,11 @@ export interface ViewBatch {
   readonly rowCount: number;
   /** One array of `rowCount` values a column, in the shape's order. */
   readonly columns: readonly (readonly ResultValue[])[];
+  /**
+   * Keys of rows to be removed: one array a column that names the row, in the shape's order. Null
+   * when there are none.
+   */
+  readonly gone: readonly (readonly ResultValue[])[] | null;
   /** Milliseconds since the Unix epoch, or null when nothing is to be removed. */
   readonly removeBeforeMs: number | null;
 }

@@ -38,6 +38,11 @@ export class PackedCells {
     this.addBytes(bytes, 0, bytes.length);
   }
 
+  /** What was added, as a view that is valid until the next addition. */
+  get view(): Uint8Array {
+    return this.#bytes.subarray(0, this.#used);
+  }
+
   /** Hands over what was added and starts anew. */
   take(): Uint8Array {
     const taken = this.#bytes.subarray(0, this.#used);

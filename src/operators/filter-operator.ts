@@ -1,6 +1,6 @@
 import type { Operator } from "../core/operator.js";
 import { Row } from "../core/row.js";
-import { emptyRows, type Rows } from "../core/rows.js";
+import { beginNarrowed, emptyRows, pushRow, type Rows } from "../core/rows.js";
 import { userFailure } from "./user-failure.js";
 
 /** Lets rows pass for which a user's predicate is true. */
@@ -17,23 +17,16 @@ export class FilterOperator implements Operator {
   }
 
   onRows(rows: Rows): void {
-    const { batch, relation, slice, indices, eventMs, count } = rows;
+    const { batch, relation, indices, images, eventMs, count } = rows;
     const kept = this.#kept;
-    if (kept.indices.length < count) {
-      kept.indices = new Int32Array(indices.length);
-      kept.eventMs = new Float64Array(indices.length);
-    }
-    kept.batch = batch;
-    kept.relation = relation;
-    kept.slice = slice;
-    kept.count = 0;
+    beginNarrowed(kept, rows);
     for (let k = 0; k < count; k++) {
       const i = indices[k] as number;
-      const bytes = batch.bytes[i] as Uint8Array;
-      const row = Row.of(relation, bytes, batch.cells, batch.after[i] as number);
+      const image = images[k] as number;
+      const row = Row.of(relation, batch.bytes[i] as Uint8Array, batch.cells, image);
       if (!this.#keeps(row, relation.qualifiedName)) continue;
-      kept.indices[kept.count] = i;
-      kept.eventMs[kept.count++] = eventMs[k] as number;
+      kept.eventMs[kept.count] = eventMs[k] as number;
+      pushRow(kept, i, image);
     }
     if (kept.count === 0) return;
     for (const next of this.#next) next.onRows(kept);
@@ -41,6 +34,10 @@ export class FilterOperator implements Operator {
 
   onWatermark(watermarkMs: number): void {
     for (const next of this.#next) next.onWatermark(watermarkMs);
+  }
+
+  onClear(): void {
+    for (const next of this.#next) next.onClear();
   }
 
   #keeps(row: Row, table: string): boolean {

@@ -2,9 +2,18 @@ import { type Batch, Op, type TransactionSlice } from "../core/batch.js";
 import { TidemarkError } from "../core/errors.js";
 import type { Operator } from "../core/operator.js";
 import { columnIndex, type Relation } from "../core/relation.js";
-import { emptyRows, type Rows } from "../core/rows.js";
+import { emptyRows, pushRow, type Rows } from "../core/rows.js";
 import { StateNumber } from "../state/state-number.js";
 import { StepState } from "../state/step-state.js";
+import { KeptRows } from "./kept-rows.js";
+
+/**
+ * What a table's changes become. `inserts`: rows; any other change stops the pipeline. `changes`:
+ * each change as it is. `images`, `kept`: rows that come in and rows that leave, where an update is
+ * both; what leaves is the old row that the log carries (REPLICA IDENTITY FULL), or the row that is
+ * kept here.
+ */
+export type SourceMode = "inserts" | "changes" | "images" | "kept";
 
 /** Settings of {@link SourceOperator}. */
 export interface SourceOperatorOptions {
@@ -15,8 +24,12 @@ export interface SourceOperatorOptions {
   readonly eventTimeColumn: string | null;
   /** How far behind the newest event time a row may still come, in milliseconds. */
   readonly outOfOrderMs: number;
-  /** Whether an update, delete or truncate stops the pipeline instead of passing as a change. */
-  readonly isAppendOnly: boolean;
+  /** What passes: see SourceMode. */
+  readonly mode: SourceMode;
+  /** In mode "kept": columns that are kept of each row. */
+  readonly keptColumns?: readonly string[];
+  /** In mode "kept": names of the replica identity's columns, as `KeptRows.keyOf` gives them. */
+  readonly keyColumns?: string;
   /** Columns that operators downstream read: they must keep existing. */
   readonly columns: readonly string[];
   readonly next: readonly Operator[];
@@ -36,20 +49,28 @@ export class SourceOperator {
   readonly state: StepState;
   readonly #options: SourceOperatorOptions;
   readonly #rows: Rows = emptyRows();
+  /** Rows that leave, in mode "images". */
+  readonly #left: Rows = emptyRows();
+  readonly #kept: KeptRows | null;
   #relation: Relation | null = null;
   #eventTime = -1;
   readonly #maxEventMs = new StateNumber(Number.NEGATIVE_INFINITY);
   readonly #watermarkMs = new StateNumber(Number.NEGATIVE_INFINITY);
 
   constructor(options: SourceOperatorOptions) {
+    const { mode, keptColumns = [] } = options;
     this.#options = options;
     this.id = options.id;
     this.table = options.table;
+    this.#left.weight = -1;
+    this.#kept = mode === "kept" ? new KeptRows(keptColumns) : null;
+    const eventTime = { "event time": options.eventTimeColumn ?? "commit time" };
     // The bound is no fact: made smaller or larger, the watermark goes on from where it stands.
     this.state = new StepState({
       id: options.id,
-      facts: { "event time": options.eventTimeColumn ?? "commit time" },
+      facts: this.#kept === null ? eventTime : { ...eventTime, kept: keptColumns.join(", ") },
       values: [this.#maxEventMs, this.#watermarkMs],
+      ...(this.#kept === null ? {} : { keyed: this.#kept.keyed }),
     });
   }
 
@@ -60,7 +81,7 @@ export class SourceOperator {
 
   /** Takes the changes of one slice that belong to this table. */
   onSlice(batch: Batch, slice: TransactionSlice): void {
-    const { table, isAppendOnly } = this.#options;
+    const { table } = this.#options;
     let relation: Relation | null = null;
     let isOurs = false;
     for (let i = slice.from; i < slice.to; i++) {
@@ -71,11 +92,7 @@ export class SourceOperator {
         isOurs = current.qualifiedName === table;
         if (isOurs) this.#bind(current);
       }
-      if (!isOurs) continue;
-      if (isAppendOnly && batch.ops[i] !== Op.insert) {
-        throw notAppendOnly(table, batch.ops[i] as Op);
-      }
-      this.#push(i);
+      if (isOurs) this.#take(batch, slice, i);
     }
     this.#flush(batch, slice);
   }
@@ -105,22 +122,54 @@ export class SourceOperator {
     this.announce();
   }
 
-  #push(i: number): void {
-    const rows = this.#rows;
-    if (rows.count === rows.indices.length) {
-      const larger = new Int32Array(Math.max(512, rows.count * 2));
-      larger.set(rows.indices);
-      rows.indices = larger;
-      rows.eventMs = new Float64Array(larger.length);
+  /** Selects what change `i` brings and takes away. */
+  #take(batch: Batch, slice: TransactionSlice, i: number): void {
+    const { mode, table } = this.#options;
+    const op = batch.ops[i] as Op;
+    const after = batch.after[i] as number;
+    if (op === Op.insert && mode !== "kept") pushRow(this.#rows, i, after);
+    else if (mode === "inserts") throw notAppendOnly(table, op);
+    else if (mode === "changes") pushRow(this.#rows, i, after);
+    else if (op === Op.truncate) this.#clear(batch, slice);
+    else if (this.#kept !== null) this.#takeKept(this.#kept, batch, i);
+    else {
+      pushRow(this.#left, i, batch.before[i] as number);
+      if (op === Op.update) pushRow(this.#rows, i, after);
     }
-    rows.indices[rows.count++] = i;
   }
 
-  /** Sends what was selected so far: rows of one relation version. */
+  #takeKept(kept: KeptRows, batch: Batch, i: number): void {
+    const op = batch.ops[i] as Op;
+    if (op === Op.delete) kept.delete(batch, i);
+    else if (op === Op.insert) kept.insert(batch, i);
+    else if (kept.update(batch, i)) return; // the row is complete in `filled`
+    if (op !== Op.delete) pushRow(this.#rows, i, batch.after[i] as number);
+  }
+
+  #clear(batch: Batch, slice: TransactionSlice): void {
+    this.#flush(batch, slice);
+    this.#kept?.keyed.removeAll();
+    for (const next of this.#options.next) next.onClear();
+  }
+
+  /**
+   * Sends what was selected so far: rows of one relation version. What comes in is sent before what
+   * leaves, so that a row that did both within the transaction is never missing.
+   */
   #flush(batch: Batch, slice: TransactionSlice): void {
-    const rows = this.#rows;
+    const kept = this.#kept;
+    this.#rows.batch = batch;
+    this.#left.batch = batch;
+    this.#send(this.#rows, slice);
+    this.#send(this.#left, slice);
+    if (kept === null) return;
+    this.#send(kept.filled, slice);
+    this.#send(kept.left, slice);
+    kept.begin();
+  }
+
+  #send(rows: Rows, slice: TransactionSlice): void {
     if (rows.count === 0) return;
-    rows.batch = batch;
     rows.relation = this.#relation as Relation;
     rows.slice = slice;
     if (this.#eventTime < 0) rows.eventMs.fill(Math.floor(slice.commitMs), 0, rows.count);
@@ -130,23 +179,32 @@ export class SourceOperator {
   }
 
   #readEventTimes(rows: Rows): void {
-    const { batch, indices, eventMs, count } = rows;
+    const { batch, indices, images, eventMs, count } = rows;
     const codec = rows.relation.columns[this.#eventTime]?.codec;
     let newest = this.#maxEventMs.value;
     for (let k = 0; k < count; k++) {
-      const i = indices[k] as number;
-      const cell = (batch.after[i] as number) + 2 * this.#eventTime;
+      const cell = (images[k] as number) + 2 * this.#eventTime;
       const start = batch.cells[cell] as number;
       if (start < 0) {
         eventMs[k] = Number.NaN;
         continue;
       }
-      const end = batch.cells[cell + 1] as number;
-      const ms = codec?.readEpochMs?.(batch.bytes[i] as Uint8Array, start, end) ?? Number.NaN;
+      const bytes = batch.bytes[indices[k] as number] as Uint8Array;
+      const ms = codec?.readEpochMs?.(bytes, start, batch.cells[cell + 1] as number) ?? Number.NaN;
       eventMs[k] = ms;
       if (ms > newest) newest = ms;
     }
     this.#maxEventMs.value = newest;
+  }
+
+  /** Old rows come from where the plan was made for, or the views would be wrong in silence. */
+  #refuseIdentity(relation: Relation): void {
+    const { mode, keyColumns } = this.#options;
+    const isFull = relation.replicaIdentity === "full";
+    if (mode === "images" && !isFull) throw identityChanged(relation, "FULL");
+    if (mode !== "kept") return;
+    const key = KeptRows.keyOf(relation);
+    if (isFull || key !== keyColumns) throw identityChanged(relation, `(${keyColumns})`);
   }
 
   #bind(relation: Relation): void {
@@ -157,7 +215,9 @@ export class SourceOperator {
       const isSame = before === undefined || before.typeOid === relation.columns[index]?.typeOid;
       if (index < 0 || !isSame) throw schemaChanged(relation, name, index < 0);
     }
+    this.#refuseIdentity(relation);
     this.#relation = relation;
+    this.#kept?.bind(relation);
     const { eventTimeColumn } = this.#options;
     this.#eventTime = eventTimeColumn === null ? -1 : columnIndex(relation, eventTimeColumn);
   }
@@ -173,6 +233,16 @@ function schemaChanged(relation: Relation, column: string, isGone: boolean): Tid
       "Adapt the pipeline and run it with --reset, or undo the change; nothing after it was " +
       "acknowledged.",
     { detail: { table: relation.qualifiedName, column } },
+  );
+}
+
+function identityChanged(relation: Relation, wanted: string): TidemarkError {
+  return new TidemarkError(
+    "SOURCE_SCHEMA_CHANGED",
+    `The replica identity of ${relation.qualifiedName} is no longer ${wanted}, from which the ` +
+      "pipeline takes the old rows of updates and deletes. Undo the change, or run with --reset; " +
+      "nothing after it was acknowledged.",
+    { detail: { table: relation.qualifiedName } },
   );
 }
 

@@ -6,7 +6,15 @@ import { joinTableName, splitTableName } from "../core/sql.js";
 import type { Timestamp } from "../core/timestamp.js";
 import type { CheckpointSpec } from "./checkpoint-settings.js";
 import { type Keyed, keyedRows } from "./match-builder.js";
-import type { AggregatePlan, AppendNode, Plan, PlanNode, WindowNode } from "./plan.js";
+import type {
+  AggregatePlan,
+  AppendNode,
+  Plan,
+  PlanNode,
+  SourceNode,
+  TumblingWindow,
+  WindowNode,
+} from "./plan.js";
 import {
   checkPostgres,
   checkRunOptions,
@@ -60,12 +68,7 @@ export function max<C extends string>(column: C): AggregateSpec<"max", C> {
 }
 
 /** A kind of window. */
-export interface WindowSpec {
-  readonly kind: "tumbling";
-  readonly sizeMs: number;
-  readonly offsetMs: number;
-  readonly column: string;
-}
+export type WindowSpec = TumblingWindow;
 
 /**
  * Windows of one size that follow each other: `tumbling("1 minute", "minute")` is
@@ -154,15 +157,25 @@ export interface FromOptions<R> {
   readonly appendOnly: true;
 }
 
-/** Rows of a table on their way. */
-export interface Stream<R> {
+/** Options of a table whose rows may be updated and deleted. */
+export interface TableOptions<R> extends Omit<FromOptions<R>, "appendOnly"> {
+  readonly appendOnly?: false;
+}
+
+/** The rows of a table as they stand: an update takes the old row out and brings the new one in. */
+export interface TableRows<R> {
   /**
-   * Rows for which the function is true. A row's columns decode when read; the row is valid
-   * during the call.
+   * Rows for which the function is true; it has to give the same answer for the same row. A row's
+   * columns decode when read; the row is valid during the call.
    */
-  filter(predicate: (row: Readonly<R>) => boolean): Stream<R>;
+  filter(predicate: (row: Readonly<R>) => boolean): TableRows<R>;
   /** Groups by columns; without any, all rows form one group. */
   groupBy<K extends ColumnOf<R>>(...columns: K[]): Grouped<R>;
+}
+
+/** Rows of a table that is only inserted into, on their way. */
+export interface Stream<R> extends TableRows<R> {
+  filter(predicate: (row: Readonly<R>) => boolean): Stream<R>;
   /** Has patterns looked for among the rows of each key; without columns, among all rows. */
   keyBy<K extends ColumnOf<R>>(...columns: K[]): Keyed<R>;
   /** Adds each row to a table, with its position. */
@@ -170,7 +183,7 @@ export interface Stream<R> {
 }
 
 /** A table whose rows may be updated and deleted. */
-export interface Table<R> {
+export interface Table<R> extends TableRows<R> {
   /** Every insert, update, delete and truncate, as rows of their own. */
   changes(): Changes<R>;
 }
@@ -181,7 +194,8 @@ export interface Changes<R> {
   into(table: AppendSpec<ColumnOf<R>>): void;
 }
 
-export interface Grouped<R> {
+export interface Grouped<R> extends Windowed<R> {
+  /** A result for each group and window; without it, one for each group over all rows. */
   window(window: WindowSpec): Windowed<R>;
 }
 
@@ -199,9 +213,9 @@ export interface Aggregated {
   into(view: ViewSpec): void;
 }
 
-/** Begins at a table, `schema.table`: at its inserts, or without options at all its changes. */
+/** Begins at a table, `schema.table`: at its inserts, or at its rows as they stand. */
 export interface From<Db extends Tables> {
-  <T extends ColumnOf<Db>>(table: T): Table<Db[T]>;
+  <T extends ColumnOf<Db>>(table: T, options?: TableOptions<Db[T]>): Table<Db[T]>;
   <T extends ColumnOf<Db>>(table: T, options: FromOptions<Db[T]>): Stream<Db[T]>;
 }
 
@@ -265,27 +279,29 @@ function qualify(table: string): string {
 function fromTable(nodes: PlanNode[]) {
   return (
     table: string,
-    options?: FromOptions<Record<string, Timestamp>>,
+    options: Partial<FromOptions<Record<string, Timestamp>>> = {},
   ): Stream<Row> | Table<Row> => {
-    if (options === undefined) {
-      return { changes: () => changesOf(nodes, addSource(nodes, table, { appendOnly: false })) };
+    if (options.appendOnly === true) {
+      return streamOf(nodes, addSource(nodes, table, { ...options, reads: "inserts" }));
     }
-    if (options.appendOnly !== true) {
-      throw new TidemarkError(
-        "PLAN_INVALID",
-        `from("${table}"): windows over tables whose rows are updated or deleted are not ` +
-          "supported yet; say appendOnly: true if this one is only inserted into, or read " +
-          `from("${table}").changes().`,
-      );
-    }
-    return streamOf(nodes, addSource(nodes, table, options));
+    // A table's changes and its rows are read by steps of their own, made when they are asked for.
+    let rows: string | undefined;
+    const stand = (): Stream<Row> => {
+      rows ??= addSource(nodes, table, { ...options, reads: "rows" });
+      return streamOf(nodes, rows);
+    };
+    return {
+      changes: () => changesOf(nodes, addSource(nodes, table, { ...options, reads: "changes" })),
+      filter: (predicate) => stand().filter(predicate),
+      groupBy: (...keys) => stand().groupBy(...keys),
+    };
   };
 }
 
 interface SourceParts {
   readonly eventTime?: string;
   readonly outOfOrder?: Duration;
-  readonly appendOnly: boolean;
+  readonly reads: SourceNode["reads"];
 }
 
 function addSource(nodes: PlanNode[], table: string, parts: SourceParts): string {
@@ -296,7 +312,7 @@ function addSource(nodes: PlanNode[], table: string, parts: SourceParts): string
     table: qualified,
     eventTime: parts.eventTime ?? null,
     outOfOrderMs: parseDuration(parts.outOfOrder ?? 0, `from("${table}", { outOfOrder })`),
-    appendOnly: parts.appendOnly,
+    reads: parts.reads,
   };
   nodes.push(node);
   return node.id;
@@ -313,13 +329,14 @@ function streamOf(nodes: PlanNode[], input: string): Stream<Row> {
       nodes.push({ op: "filter", id, input, predicate: predicate as (row: Row) => boolean });
       return streamOf(nodes, id);
     },
-    groupBy: (...keys) => ({
-      window: (window) => ({
+    groupBy(...keys) {
+      const windowed = (window: WindowSpec | null): Windowed<Row> => ({
         aggregate: (aggregates) => ({
           into: (view) => addView(nodes, { input, keys, window, view, aggregates }),
         }),
-      }),
-    }),
+      });
+      return { window: windowed, ...windowed(null) };
+    },
     keyBy: (...keys) => keyedRows({ nodes, input, keys }),
     into: (append) => addAppend(nodes, input, append),
   };
@@ -333,7 +350,7 @@ function addAppend(nodes: PlanNode[], input: string, append: AppendSpec): void {
 interface ViewParts {
   readonly input: string;
   readonly keys: readonly string[];
-  readonly window: WindowSpec;
+  readonly window: WindowSpec | null;
   readonly view: ViewSpec;
   readonly aggregates: Readonly<Record<string, AggregateSpec>>;
 }
@@ -345,9 +362,7 @@ function addView(nodes: PlanNode[], parts: ViewParts): void {
     id: `window ${view.table}`,
     input,
     keys,
-    sizeMs: window.sizeMs,
-    offsetMs: window.offsetMs,
-    timeColumn: window.column,
+    window,
     aggregates: Object.entries(parts.aggregates).map(([name, { fn, column }]) => ({
       name,
       fn,
@@ -377,7 +392,8 @@ function checkNodes(nodes: readonly PlanNode[]): void {
     }
     if (node.op === "append") checkColumns(node);
     if (node.op !== "window") continue;
-    const names = [...node.keys, node.timeColumn, ...node.aggregates.map((a) => a.name)];
+    const time = node.window === null ? [] : [node.window.column];
+    const names = [...node.keys, ...time, ...node.aggregates.map((a) => a.name)];
     const twice = names.find((name, i) => names.indexOf(name) !== i);
     if (twice !== undefined) {
       throw invalid(
@@ -385,6 +401,7 @@ function checkNodes(nodes: readonly PlanNode[]): void {
       );
     }
     if (node.aggregates.length === 0) throw invalid(`${node.id} computes nothing: add count().`);
+    checkGroups(node, nodes);
   }
   if (tables.size === 0) {
     throw invalid(
@@ -392,6 +409,17 @@ function checkNodes(nodes: readonly PlanNode[]): void {
         ".into(postgres.append(...)).",
     );
   }
+}
+
+/** A row of a view needs something that names it, and only windows end. */
+function checkGroups(node: WindowNode, nodes: readonly PlanNode[]): void {
+  if (node.window !== null) return;
+  const problem = nodes.some((n) => n.op === "view" && n.input === node.id && n.retainMs !== null)
+    ? "retain removes windows by their end, and there is no window: leave it out, or add .window()"
+    : node.keys.length === 0
+      ? "without groups and without a window nothing names its row: group by a column"
+      : null;
+  if (problem !== null) throw new TidemarkError("PLAN_INVALID", `${node.id}: ${problem}.`);
 }
 
 function checkColumns({ id, columns }: AppendNode): void {

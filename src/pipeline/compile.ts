@@ -6,9 +6,13 @@ import { quoteTable } from "../core/sql.js";
 import { AppendOperator } from "../operators/append/append-operator.js";
 import { appendShape } from "../operators/append/append-shape.js";
 import { FilterOperator } from "../operators/filter-operator.js";
-import { SourceOperator } from "../operators/source-operator.js";
+import { SourceOperator, type SourceOperatorOptions } from "../operators/source-operator.js";
 import { createAggregate } from "../operators/window/aggregates/create.js";
-import { type BoundAggregate, WindowOperator } from "../operators/window/window-operator.js";
+import {
+  type BoundAggregate,
+  type WindowBounds,
+  WindowOperator,
+} from "../operators/window/window-operator.js";
 import { compileMatch, matchColumns } from "./compile-match.js";
 import { type AppendNode, nodesOf, type Plan, type SourceNode, type WindowNode } from "./plan.js";
 
@@ -29,7 +33,9 @@ export function compilePlan(plan: Plan, tables: readonly CatalogTable[]): Compil
     if (table === undefined) throw invalid(`${source.id}: the table is not described`);
     return table;
   };
-  if (nodesOf(plan, "source").some((node) => !node.appendOnly)) refuseWithoutIdentity(tables);
+  if (nodesOf(plan, "source").some((node) => node.reads !== "inserts")) {
+    refuseWithoutIdentity(tables);
+  }
   const windows = nodesOf(plan, "window").map((node) => {
     const source = sourceOf(plan, node.input);
     return { node, source, ...compileWindow(plan, node, source, tableOf(source)) };
@@ -56,13 +62,14 @@ export function compilePlan(plan: Plan, tables: readonly CatalogTable[]): Compil
   ];
   const sources = nodesOf(plan, "source").map((node) => {
     const used = columnsUsed(plan, node);
+    const columns = [...new Set(node.eventTime === null ? used : [node.eventTime, ...used])];
     return new SourceOperator({
+      ...oldRowsOf(plan, node, { table: tableOf(node), columns }),
       id: node.id,
       table: node.table,
       eventTimeColumn: node.eventTime,
       outOfOrderMs: node.outOfOrderMs,
-      isAppendOnly: node.appendOnly,
-      columns: [...new Set(node.eventTime === null ? used : [node.eventTime, ...used])],
+      columns,
       next: operatorsInto(node.id),
     });
   });
@@ -102,11 +109,12 @@ function compileWindow(
     const column = groupableColumn(table, key, node.id);
     return { name: key, sqlType: column.typeName, role: "group" };
   });
-  const time = eventTimeType(table, source);
-  const aggregates = node.aggregates.map(({ fn, column }): BoundAggregate => {
-    const from = column === null ? null : columnOf(table, column, node.id);
-    return { fn, aggregate: createAggregate(fn, from), column };
+  const isRetractable = source.reads === "rows";
+  const aggregates = node.aggregates.map(({ fn, column: name }): BoundAggregate => {
+    const column = name === null ? null : columnOf(table, name, node.id);
+    return { fn, aggregate: createAggregate({ fn, column, isRetractable }), column: name };
   });
+  const { time, window } = compileBounds(node, { source, table, retainMs: view.retainMs });
   const values = aggregates.map(
     ({ aggregate }, i): OutputColumn => ({
       name: node.aggregates[i]?.name ?? "",
@@ -117,7 +125,7 @@ function compileWindow(
   const shape: OutputShape = {
     kind: "view",
     name: view.table,
-    columns: [...groups, { name: node.timeColumn, sqlType: time, role: "time" }, ...values],
+    columns: [...groups, ...time, ...values],
   };
   const operator = new WindowOperator({
     id: node.id,
@@ -125,13 +133,49 @@ function compileWindow(
     eventTime: source.eventTime ?? "commit time",
     shape,
     keys: node.keys,
-    sizeMs: node.sizeMs,
-    offsetMs: node.offsetMs,
-    isLocalTime: time === LOCAL,
+    window,
     aggregates,
-    retainMs: view.retainMs,
+    isRetractable,
   });
   return { operator, shape };
+}
+
+/** The window as the operator takes it, and its column in the result; none for plain groups. */
+function compileBounds(
+  { id, window }: WindowNode,
+  { source, table, retainMs }: { source: SourceNode; table: CatalogTable; retainMs: number | null },
+): { window: WindowBounds | null; time: OutputColumn[] } {
+  if (window === null) return { window: null, time: [] };
+  if (source.reads === "rows" && source.eventTime === null) {
+    throw invalid(
+      `${id}: a window over rows that are updated needs a time that belongs to the row; name a ` +
+        `column with from("${source.table}", { eventTime })`,
+    );
+  }
+  const sqlType = eventTimeType(table, source);
+  const { sizeMs, offsetMs, column } = window;
+  return {
+    window: { sizeMs, offsetMs, retainMs, isLocalTime: sqlType === LOCAL },
+    time: [{ name: column, sqlType, role: "time" }],
+  };
+}
+
+/** How a source is read, and where the old rows of updates and deletes come from. */
+function oldRowsOf(
+  plan: Plan,
+  node: SourceNode,
+  { table, columns }: { table: CatalogTable; columns: readonly string[] },
+): Pick<SourceOperatorOptions, "mode" | "keptColumns" | "keyColumns"> {
+  if (node.reads !== "rows") return { mode: node.reads };
+  if (table.replicaIdentity === "full") return { mode: "images" };
+  // What a function reads is not known, so that a filter needs the whole row.
+  const isFiltered = nodesOf(plan, "filter").some(({ id }) => sourceOf(plan, id) === node);
+  const key = table.columns.filter(({ name }) => table.identityKey.includes(name));
+  return {
+    mode: "kept",
+    keptColumns: isFiltered ? table.columns.map(({ name }) => name) : columns,
+    keyColumns: key.map(({ name }) => name).join(", "),
+  };
 }
 
 function compileAppend(
@@ -143,7 +187,7 @@ function compileAppend(
     node.columns === null
       ? table.columns
       : node.columns.map((name) => columnOf(table, name, node.id));
-  const isAppendOnly = source.appendOnly;
+  const isAppendOnly = source.reads === "inserts";
   const shape = appendShape({ step: node.id, table: node.table, columns, isAppendOnly });
   const { id, retainMs } = node;
   return { operator: new AppendOperator({ id, shape, columns, isAppendOnly, retainMs }), shape };
@@ -156,8 +200,7 @@ function compileAppend(
  */
 function refuseWithoutIdentity(tables: readonly CatalogTable[]): void {
   const table = tables.find(
-    ({ replicaIdentity, primaryKey }) =>
-      replicaIdentity === "nothing" || (replicaIdentity === "default" && primaryKey.length === 0),
+    ({ replicaIdentity, identityKey }) => replicaIdentity !== "full" && identityKey.length === 0,
   );
   if (table === undefined) return;
   throw invalid(

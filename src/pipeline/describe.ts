@@ -13,7 +13,9 @@ function describeNode(node: PlanNode): string {
     case "source": {
       const time = node.eventTime === null ? "commit time" : `event time ${node.eventTime}`;
       const bound = formatDuration(node.outOfOrderMs);
-      const kind = node.appendOnly ? "append-only" : "every change";
+      const kind = { inserts: "append-only", changes: "every change", rows: "rows as they stand" }[
+        node.reads
+      ];
       return `changes of ${node.table}, ${kind}, ${time}, out of order by up to ${bound}`;
     }
     case "filter":
@@ -21,8 +23,9 @@ function describeNode(node: PlanNode): string {
     case "window": {
       const by = node.keys.length === 0 ? "" : ` by ${node.keys.join(", ")}`;
       const aggregates = node.aggregates.map((a) => `${a.name} = ${a.fn}(${a.column ?? "*"})`);
-      const size = formatDuration(node.sizeMs);
-      return `of ${node.input}: windows of ${size}${by}: ${aggregates.join(", ")}`;
+      const of =
+        node.window === null ? "groups" : `windows of ${formatDuration(node.window.sizeMs)}`;
+      return `of ${node.input}: ${of}${by}: ${aggregates.join(", ")}`;
     }
     case "view": {
       const retain = node.retainMs === null ? "kept" : `kept for ${formatDuration(node.retainMs)}`;

@@ -20,8 +20,11 @@ export interface SourceNode {
   /** Column with the event time; null takes the commit's time. */
   readonly eventTime: string | null;
   readonly outOfOrderMs: number;
-  /** Whether only inserts may come; otherwise every change passes. */
-  readonly appendOnly: boolean;
+  /**
+   * `inserts`: rows of a table that is only inserted into. `changes`: every change as it is.
+   * `rows`: rows that come in and rows that leave, so that results follow the table as it stands.
+   */
+  readonly reads: "inserts" | "changes" | "rows";
 }
 
 /** Rows for which a function is true. */
@@ -32,16 +35,24 @@ export interface FilterNode {
   readonly predicate: (row: Row) => boolean;
 }
 
-/** Aggregates by key and tumbling window. */
+/** Windows of one size that follow each other. */
+export interface TumblingWindow {
+  readonly kind: "tumbling";
+  readonly sizeMs: number;
+  /** Offset of the first window from the Unix epoch. */
+  readonly offsetMs: number;
+  /** Result column that holds the window's start. */
+  readonly column: string;
+}
+
+/** Aggregates by key and window. */
 export interface WindowNode {
   readonly op: "window";
   readonly id: string;
   readonly input: string;
   readonly keys: readonly string[];
-  readonly sizeMs: number;
-  readonly offsetMs: number;
-  /** Result column that holds the window's start. */
-  readonly timeColumn: string;
+  /** Null: one result a key, over all rows. */
+  readonly window: TumblingWindow | null;
   readonly aggregates: readonly AggregatePlan[];
 }
 
@@ -139,4 +150,10 @@ export function outputTablesOf(plan: Plan): string[] {
 /** The tables a plan reads, each once. */
 export function tablesOf(plan: Plan): string[] {
   return [...new Set(nodesOf(plan, "source").map((node) => node.table))];
+}
+
+/** Which changes of its tables a plan has to see. */
+export function kindsOf(plan: Plan): "inserts" | "all" {
+  const isAppendOnly = nodesOf(plan, "source").every(({ reads }) => reads === "inserts");
+  return isAppendOnly ? "inserts" : "all";
 }

@@ -21,9 +21,11 @@ const COLUMNS = `
   select a.attname as name, a.atttypid::int8::text as type_oid, a.attnotnull as not_null,
          format_type(a.atttypid, a.atttypmod) as type_name,
          coalesce((select true from pg_index i
-                   where i.indrelid = a.attrelid and i.indisprimary
-                     and a.attnum = any (i.indkey)), false) as in_primary_key
-  from pg_attribute a
+                   where i.indrelid = a.attrelid and a.attnum = any (i.indkey)
+                     and case c.relreplident when 'd' then i.indisprimary
+                                             when 'i' then i.indisreplident end),
+                  false) as in_identity
+  from pg_attribute a join pg_class c on c.oid = a.attrelid
   where a.attrelid = $1::int8::oid and a.attnum > 0 and not a.attisdropped
   order by a.attnum`;
 
@@ -60,7 +62,7 @@ export async function describeTable(
     name,
     qualifiedName: joinTableName(schema, name),
     replicaIdentity: IDENTITY[String(table["identity"])] ?? "default",
-    primaryKey: rows.filter((row) => row["in_primary_key"] === true).map((r) => String(r["name"])),
+    identityKey: rows.filter((row) => row["in_identity"] === true).map((r) => String(r["name"])),
     columns,
   };
 }

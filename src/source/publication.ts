@@ -69,11 +69,34 @@ export async function missingFromPublication(
   });
 }
 
-/** A publication as the pipeline needs it. */
-export interface PublicationWish {
+/** What has to arrive. */
+export interface PublicationNeed {
   readonly publication: string;
   readonly tables: readonly string[];
+  /** "all": updates, deletes and truncates too. */
+  readonly kinds: PublishedKinds;
+}
+
+/** A publication as the pipeline needs it. */
+export interface PublicationWish extends PublicationNeed {
   readonly mayCreate: boolean;
+}
+
+/** Why not everything would arrive through this publication; null when it would. */
+export async function publicationProblem(
+  session: SqlSession,
+  { publication, tables, kinds }: PublicationNeed,
+): Promise<TidemarkError | null> {
+  const missing = await missingFromPublication(session, publication, tables);
+  if (missing === null) return publicationMissing(publication, tables);
+  const [first] = missing;
+  if (first !== undefined) return tableNotPublished(publication, first);
+  const [row] = await session.query(
+    `select pubinsert and ($2 or pubupdate and pubdelete and pubtruncate) as is_whole
+     from pg_publication where pubname = $1`,
+    [publication, kinds === "inserts"],
+  );
+  return row?.["is_whole"] === true ? null : kindsNotPublished(publication, kinds);
 }
 
 /**
@@ -85,15 +108,11 @@ export async function ensurePublication(
   wanted: PublicationWish,
 ): Promise<void> {
   const { publication, tables, mayCreate } = wanted;
-  const missing = await missingFromPublication(session, publication, tables);
-  if (missing === null) {
-    if (!mayCreate) throw publicationMissing(publication, tables);
-    const kinds = await harmlessKinds(session, tables);
-    await session.query(createPublicationSql(publication, tables, kinds));
-    return;
-  }
-  const [first] = missing;
-  if (first !== undefined) throw tableNotPublished(publication, first);
+  const problem = await publicationProblem(session, wanted);
+  if (problem === null) return;
+  if (problem.code !== "PUBLICATION_MISSING" || !mayCreate) throw problem;
+  const kinds = await harmlessKinds(session, tables);
+  await session.query(createPublicationSql(publication, tables, kinds));
 }
 
 /** PUBLICATION_MISSING with the statement that creates it. */
@@ -104,6 +123,19 @@ export function publicationMissing(publication: string, tables: readonly string[
     `Publication ${publication} does not exist. A slot that is older than the publication skips ` +
       "what was changed before: where that matters, start from nothing with --reset. " +
       `Run: ${fix}`,
+    { detail: { publication, fix } },
+  );
+}
+
+/** PUBLICATION_INCOMPLETE with the statement that has all of `kinds` sent. */
+export function kindsNotPublished(publication: string, kinds: PublishedKinds): TidemarkError {
+  const list = kinds === "all" ? "insert, update, delete, truncate" : "insert";
+  const fix = `ALTER PUBLICATION ${quoteIdent(publication)} SET (publish = '${list}');`;
+  return new TidemarkError(
+    "PUBLICATION_INCOMPLETE",
+    `Publication ${publication} does not send all of ${list}, which the pipeline needs, so that ` +
+      `its results would be wrong in silence. Changes that were not sent are not made up for: ` +
+      `start from nothing with --reset after you ran: ${fix}`,
     { detail: { publication, fix } },
   );
 }

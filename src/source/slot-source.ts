@@ -10,7 +10,7 @@ import type { ChangeSource, ChangeStream, StreamRequest } from "../core/source.j
 import type { SqlSession } from "../core/sql.js";
 import { describeTables } from "./describe-tables.js";
 import { pluginOptions } from "./plugin-options.js";
-import { ensurePublication } from "./publication.js";
+import { ensurePublication, type PublishedKinds } from "./publication.js";
 import { recordedTables } from "./recording/manifest.js";
 import { type RecordingOptions, RecordingWriter } from "./recording/recording-writer.js";
 import { StreamRecorder } from "./recording/stream-recorder.js";
@@ -29,6 +29,8 @@ export interface SlotSourceOptions {
   readonly publication: string;
   /** Tables the pipeline reads, as `schema.name`. */
   readonly tables: readonly string[];
+  /** Which of their changes have to arrive. */
+  readonly kinds: PublishedKinds;
   readonly mayCreatePublication: boolean;
   readonly mayAdoptSlot: boolean;
   /** Milliseconds; sent to the server for our session only. */
@@ -137,7 +139,7 @@ export class SlotSource implements ChangeSource {
 
   /** Makes publication and slot ready; returns where the slot allows to begin, and what it read. */
   async #prepare(session: SqlSession, request: StreamRequest): Promise<Prepared> {
-    const { publication, tables, slotName } = this.#options;
+    const { publication, tables, kinds, slotName } = this.#options;
     const settings = await readServerSettings(session);
     const { versionNum } = settings;
     requireReplication(settings, false);
@@ -155,7 +157,7 @@ export class SlotSource implements ChangeSource {
     // so that one that is younger than the slot fails on the backlog or, from version 18 on, skips
     // it in silence (FM41). Beside a slot that goes on, it is therefore never created.
     const mayCreate = this.#options.mayCreatePublication && verdict.action !== "resume";
-    await ensurePublication(session, { publication, tables, mayCreate });
+    await ensurePublication(session, { publication, tables, kinds, mayCreate });
     if (verdict.action === "resume") {
       const confirmed = slot?.confirmedFlushLsn ?? ZERO_LSN;
       return { from: verdict.from, checkpoint, confirmed, versionNum };

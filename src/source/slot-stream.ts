@@ -11,18 +11,16 @@ import { DecodeQueue } from "./decode-queue.js";
 import { type DrainState, isDraining, NO_DRAIN, observeKeepalive } from "./drain.js";
 import type { Keepalive } from "./frames.js";
 import { judgeLiveness } from "./liveness.js";
-import { missingFromPublication, publicationMissing, tableNotPublished } from "./publication.js";
+import { type PublicationNeed, publicationProblem } from "./publication.js";
 import { PLUGIN_MESSAGE } from "./recording/copy-data.js";
 import type { StreamTap } from "./recording/stream-tap.js";
 import { ReplicationTransport, type SystemIdentity } from "./replication-transport.js";
 import { encodeStandbyStatus } from "./standby-status.js";
 
 /** What a stream needs beside the handlers. */
-export interface SlotStreamOptions {
+export interface SlotStreamOptions extends PublicationNeed {
   readonly url: string;
   readonly slotName: string;
-  readonly publication: string;
-  readonly tables: readonly string[];
   readonly walSenderTimeoutMs: number;
   readonly watchIntervalMs: number;
   readonly decoder: DecoderFactory;
@@ -310,14 +308,13 @@ export class SlotStream implements ChangeStream {
 
   /** From version 18 on a dropped publication only warns in the server's log (silence for us). */
   async #watchPublication(transport: ReplicationTransport): Promise<void> {
-    const { publication, tables } = this.#options;
-    let missing: string[] | null;
+    let problem: TidemarkError | null;
     let session: SqlSession | null = null;
     if (this.#isWatching) return;
     this.#isWatching = true;
     try {
       session = await this.#options.connect();
-      missing = await missingFromPublication(session, publication, tables);
+      problem = await publicationProblem(session, this.#options);
     } catch (error) {
       const cause = error instanceof TidemarkError ? error.cause : error;
       if (isShutdown(cause)) transport.abort(draining());
@@ -326,8 +323,7 @@ export class SlotStream implements ChangeStream {
       this.#isWatching = false;
       await session?.end();
     }
-    if (missing === null) transport.abort(publicationMissing(publication, tables));
-    else if (missing[0] !== undefined) transport.abort(tableNotPublished(publication, missing[0]));
+    if (problem !== null) transport.abort(problem);
   }
 
   #sendStatus(askReply: boolean): void {

@@ -60,6 +60,11 @@ export class KeyedState extends GroupTable {
     });
   }
 
+  /** Removes everything. */
+  removeAll(): void {
+    for (const window of [...this.windows()]) this.removeWindow(window);
+  }
+
   /**
    * Begins a snapshot of the key groups that changed since the last one, in a time that does not
    * depend on how much they hold. One at a time.

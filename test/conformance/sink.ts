@@ -53,7 +53,13 @@ export function batchOf(
   removeBeforeMs: number | null = null,
 ): ViewBatch {
   const columns = [0, 1, 2].map((c) => rows.map((row) => row[c] ?? null));
-  return { kind: "view", output, rowCount: rows.length, columns, removeBeforeMs };
+  return { kind: "view", output, rowCount: rows.length, columns, gone: null, removeBeforeMs };
+}
+
+/** A batch of keys whose rows are to go. */
+export function goneOf(output: string, keys: readonly (readonly ResultValue[])[]): ViewBatch {
+  const gone = [0, 1].map((c) => keys.map((key) => key[c] ?? null));
+  return { ...batchOf(output, []), gone };
 }
 
 /** An append table of a text position, a time and a value. */
@@ -205,6 +211,21 @@ export const sinkCases: Readonly<Record<string, (fixture: SinkFixture) => Promis
       ["a", noon.toString(), "1"],
       ["a", later.toString(), null],
       ["b", noon.toString(), "3"],
+    ]);
+    await sink.close();
+  },
+
+  "rows whose keys are gone leave, those with NULLs too, before new ones come": async (fixture) => {
+    const view = fixture.output("gone");
+    const sink = await ready(fixture, viewShape(view));
+    const keys = [["a", noon] as const, ["a", null] as const, [null, noon] as const];
+    const rows = [...keys, ["b", noon] as const].map(([k, at]) => [k, at, 1] as const);
+    await sink.write(commitAt(200n, [batchOf(view, rows)]));
+    const gone = goneOf(view, [...keys, ["never", noon]]).gone;
+    await sink.write(commitAt(300n, [{ ...batchOf(view, [["a", noon, 2]]), gone }]));
+    expect(await fixture.rows(view)).toEqual([
+      ["a", noon.toString(), "2"],
+      ["b", noon.toString(), "1"],
     ]);
     await sink.close();
   },

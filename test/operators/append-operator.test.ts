@@ -16,7 +16,7 @@ const columns = [
   ["note", 25, "text"],
   ["price", 1700, "numeric(12,2)"],
 ] as const;
-const notes: CatalogTable = { ...catalogTable("public.notes", columns), primaryKey: ["id"] };
+const notes: CatalogTable = { ...catalogTable("public.notes", columns), identityKey: ["id"] };
 
 function relation(identity: "d" | "f", names: readonly string[] = ["id", "note", "price"]): Buffer {
   const specs = names.map((name) => {
@@ -201,7 +201,7 @@ describe("an append table of changes", () => {
 
   test("of a table without a replica identity is refused with the statement", () => {
     const message = expect.stringMatching(/ALTER TABLE "public"\."notes" REPLICA IDENTITY FULL/);
-    const bare = { ...notes, primaryKey: [] };
+    const bare = { ...notes, identityKey: [] };
     expect(() => new OperatorHarness(planOf(false), [bare])).toThrow(
       expect.objectContaining({ code: "PLAN_INVALID", message }),
     );
@@ -210,7 +210,7 @@ describe("an append table of changes", () => {
   test("cannot take a column of the name of one of its own", () => {
     const clashing = {
       ...catalogTable("public.notes", [...columns, ["_op", 25, "text"]]),
-      primaryKey: ["id"],
+      identityKey: ["id"],
     };
     const message = expect.stringMatching(/"_op".*append\(table, \{ columns \}\)/);
     expect(() => new OperatorHarness(planOf(false), [clashing])).toThrow(

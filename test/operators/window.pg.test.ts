@@ -170,13 +170,18 @@ function aggregatesOf({ aggregates }: TestCase): WindowNode["aggregates"] {
 
 function planOf(chosen: TestCase, view: string): Plan {
   const { keys, size } = chosen;
-  const window = { sizeMs: size.ms, offsetMs: size.offsetMs, timeColumn: "w" };
+  const window = {
+    kind: "tumbling",
+    sizeMs: size.ms,
+    offsetMs: size.offsetMs,
+    column: "w",
+  } as const;
   const source = { id: "s", table: "public.rows", eventTime: chosen.time, outOfOrderMs: 0 };
   return {
     pipeline: "oracle",
     nodes: [
-      { op: "source", ...source, appendOnly: true },
-      { op: "window", id: "w", input: "s", keys, ...window, aggregates: aggregatesOf(chosen) },
+      { op: "source", ...source, reads: "inserts" },
+      { op: "window", id: "w", input: "s", keys, window, aggregates: aggregatesOf(chosen) },
       { op: "view", id: "v", input: "w", table: view, retainMs: null },
     ],
   };

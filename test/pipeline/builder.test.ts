@@ -38,7 +38,7 @@ describe("a definition", () => {
       "  window public.stats: of from public.sales filter: windows of 7m by shop: n = count(*), total = sum(amount)",
       "  view public.stats: of window public.stats: table public.stats, windows kept for 1d",
     ]);
-    expect(plan.nodes.find((node) => node.op === "window")?.offsetMs).toBe(60_000);
+    expect(plan.nodes.find((node) => node.op === "window")?.window?.offsetMs).toBe(60_000);
   });
 
   test.each<[string, () => unknown, RegExp]>([
@@ -77,9 +77,23 @@ describe("a definition", () => {
       /Two outputs write public\.v/,
     ],
     [
-      "a table that is updated",
-      () => build((from) => from("public.sales", {} as never)),
-      /appendOnly: true/,
+      "a view that nothing names the rows of",
+      () =>
+        build((from) =>
+          from("public.sales").groupBy().aggregate({ n: count() }).into(postgres.view("v")),
+        ),
+      /group by a column/,
+    ],
+    [
+      "retain without a window",
+      () =>
+        build((from) =>
+          from("public.sales")
+            .groupBy("shop")
+            .aggregate({ n: count() })
+            .into(postgres.view("v", { retain: "1 hour" })),
+        ),
+      /there is no window/,
     ],
     ["windows of half a millisecond", () => tumbling(0.5), /whole milliseconds/],
   ])("with %s is refused", (_, make, message) => {
@@ -98,8 +112,8 @@ describe("a definition", () => {
       from("public.orders", { appendOnly: true });
       // @ts-expect-error text is no event time
       from("public.sales", { appendOnly: true, eventTime: "shop" });
-      // @ts-expect-error only append-only tables
-      from("public.sales", { appendOnly: false });
+      // @ts-expect-error rows that leave again cannot be appended
+      from("public.sales", { appendOnly: false }).into(postgres.append("copy"));
       // @ts-expect-error there is no such column
       rows(from).groupBy("town");
       // @ts-expect-error rows have no such column

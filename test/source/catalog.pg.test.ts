@@ -32,19 +32,25 @@ test("a table is described with its columns in order, without dropped ones", asy
       { name: "at", typeName: "timestamp with time zone", isNotNull: false },
     ],
   });
-  expect([...(table?.primaryKey ?? [])].sort()).toEqual(["id", "region"]);
+  expect(table?.identityKey).toEqual([]);
+});
+
+test("a default replica identity has the primary key's columns, in the table's order", async () => {
+  await sql("create table keyed (region text, note text, id int8, primary key (id, region))");
+  const [table] = await source.describe(["keyed"]);
+  expect(table).toMatchObject({ replicaIdentity: "default", identityKey: ["region", "id"] });
 });
 
 test.each([
-  ["default", "n/a"],
-  ["nothing", "nothing"],
-  ["full", "full"],
-  ["index", "using index plain_id"],
-])("replica identity %s is recognised", async (identity, clause) => {
+  ["default", "n/a", []],
+  ["nothing", "nothing", []],
+  ["full", "full", []],
+  ["index", "using index plain_id", ["id"]],
+])("replica identity %s is recognised", async (identity, clause, identityKey) => {
   if (identity === "index") await sql("alter table plain alter id set not null");
   if (identity !== "default") await sql(`alter table plain replica identity ${clause}`);
   const [table] = await source.describe(["plain"]);
-  expect(table).toMatchObject({ replicaIdentity: identity, primaryKey: [] });
+  expect(table).toMatchObject({ replicaIdentity: identity, identityKey });
 });
 
 test.each([

@@ -97,6 +97,19 @@ describe("a first start", () => {
     });
   });
 
+  test("with a publication that leaves out changes that are followed is refused", async () => {
+    const slot = newName();
+    await sql(`create publication ${slot}_pub for table t with (publish = 'insert, truncate')`);
+    await open(sourceOf(slot), streamRequest(null)); // inserts are enough for these
+    const other = newName();
+    const following = sourceOf(other, { publication: `${slot}_pub`, kinds: "all" });
+    await expect(following.open(streamRequest(null))).rejects.toMatchObject({
+      code: "PUBLICATION_INCOMPLETE",
+      message: expect.stringContaining("SET (publish = 'insert, update, delete, truncate')"),
+    });
+    expect(await slotExists(other)).toBe(false);
+  });
+
   test("FM45: a table without replica identity keeps its updates and deletes", async () => {
     await sql("create table keyless (id int)");
     await sql("insert into keyless values (1)");

@@ -47,6 +47,7 @@ async function open(
     slotName: "totals",
     publication: `it's "quoted"`,
     tables: ["public.t"],
+    kinds: "inserts",
     walSenderTimeoutMs: 60_000,
     watchIntervalMs: 3_600_000,
     decoder: pgoutput,

@@ -2,6 +2,7 @@ import { type Lsn, parseLsn } from "../../core/lsn.js";
 import type { OutputShape } from "../../core/output.js";
 import type { SqlSession } from "../../core/sql.js";
 import type { PipelineDefinition } from "../../pipeline/builder.js";
+import { kindsOf } from "../../pipeline/plan.js";
 import type { Settings } from "../../pipeline/settings.js";
 import { readServerSettings } from "../../source/server-facts.js";
 import { readSlot, type SlotFacts } from "../../source/slot.js";
@@ -49,7 +50,10 @@ export async function checkSource(
         judgeTransactions(await readOldestTransaction(session)),
       ])),
       ...(await collect("publication", () =>
-        checkPublication(session, { publication, tables, mayCreate, canCreateInDatabase }),
+        checkPublication(session, {
+          ...{ publication, tables, kinds: kindsOf(plan) },
+          ...{ mayCreate, canCreateInDatabase },
+        }),
       )),
       ...findings,
       ...outputs.findings,

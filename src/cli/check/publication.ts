@@ -1,7 +1,9 @@
 import { joinTableName, quoteIdent, quoteTable, type SqlSession } from "../../core/sql.js";
 import {
   createPublicationSql,
+  kindsNotPublished,
   missingFromPublication,
+  type PublishedKinds,
   publicationMissing,
   tableNotPublished,
 } from "../../source/publication.js";
@@ -12,6 +14,8 @@ import type { SourceTable } from "./source-table.js";
 export interface PublicationRequest {
   readonly publication: string;
   readonly tables: readonly SourceTable[];
+  /** Which changes have to arrive. */
+  readonly kinds: PublishedKinds;
   readonly mayCreate: boolean;
   /** CREATE on the database. */
   readonly canCreateInDatabase: boolean;
@@ -30,7 +34,7 @@ export async function checkPublication(
   session: SqlSession,
   request: PublicationRequest,
 ): Promise<Finding[]> {
-  const { publication, tables } = request;
+  const { publication, tables, kinds } = request;
   const names = tables.map((table) => table.qualifiedName);
   const missing = await missingFromPublication(session, publication, names);
   const identity = (publishesChanges: boolean): Finding[] =>
@@ -39,7 +43,7 @@ export async function checkPublication(
   if (missing === null) return [judgeCreation(request)];
   const facts = await readPublication(session, publication);
   return [
-    judgeKinds(publication, facts),
+    judgeKinds({ publication, kinds }, facts),
     ...missing.map((name) => {
       const table = tables.find(({ qualifiedName }) => qualifiedName === name);
       const isRoot = table?.isPartitioned === true && !facts.isViaRoot;
@@ -85,7 +89,13 @@ function judgeCreation(request: PublicationRequest): Finding {
   return fail("publication", `${summary}: have somebody run it who may`, { fix });
 }
 
-function judgeKinds(publication: string, { insert, others }: PublicationFacts): Finding {
+function judgeKinds(
+  { publication, kinds }: Pick<PublicationRequest, "publication" | "kinds">,
+  { insert, others }: PublicationFacts,
+): Finding {
+  if (kinds === "all" && (!insert || others.length < 3)) {
+    return failure("publication", kindsNotPublished(publication, kinds));
+  }
   const set = (kinds: readonly string[]): string =>
     `ALTER PUBLICATION ${quoteIdent(publication)} SET (publish = '${kinds.join(", ")}');`;
   if (!insert) {
@@ -93,7 +103,7 @@ function judgeKinds(publication: string, { insert, others }: PublicationFacts): 
     return fail("publication", summary, { fix: set(["insert", ...others]) });
   }
   const summary = `Publication ${publication} publishes ${["insert", ...others].join(", ")}`;
-  if (others.length === 0) return ok("publication", summary);
+  if (others.length === 0 || kinds === "all") return ok("publication", summary);
   return ok("publication", summary, {
     cost:
       "The tables are read as append-only: another change to one of them stops the pipeline " +

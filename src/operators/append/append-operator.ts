@@ -97,6 +97,9 @@ export class AppendOperator implements OutputOperator {
   /** The order is that of the commits; event time does not matter here. */
   onWatermark(): void {}
 
+  /** A truncate is a row like any other change. */
+  onClear(): void {}
+
   collect(): AppendBatch | null {
     const removeBeforeMs = this.#retention.take();
     const rowCount = this.#rowCount;

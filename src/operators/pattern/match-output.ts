@@ -72,6 +72,9 @@ export class MatchOutput implements OutputOperator {
   /** Rows reach it as matches. */
   onRows(): void {}
 
+  /** Patterns are looked for among what was inserted, which a truncate does not undo. */
+  onClear(): void {}
+
   onWatermark(watermarkMs: number): void {
     this.#retention.see(watermarkMs);
   }

@@ -129,6 +129,9 @@ export class PatternOperator implements OutputOperator {
     this.#options.late?.onRows(this.#late);
   }
 
+  /** Patterns are looked for among what was inserted, which a truncate does not undo. */
+  onClear(): void {}
+
   onWatermark(watermarkMs: number): void {
     this.#options.matches.onWatermark(watermarkMs);
     this.#options.timeouts?.onWatermark(watermarkMs);

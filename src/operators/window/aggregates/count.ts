@@ -1,4 +1,3 @@
-import type { ResultValue } from "../../../core/output.js";
 import type { Rows } from "../../../core/rows.js";
 import type { BlockReader, BlockWriter } from "../../../state/block.js";
 import { type Aggregate, grown } from "./aggregate.js";
@@ -19,17 +18,15 @@ export class Count implements Aggregate {
 
   add(rows: Rows, slots: Int32Array, column: number): void {
     const counts = this.#counts;
-    const { cells, after } = rows.batch;
+    const { batch, images, weight } = rows;
+    const { cells } = batch;
     for (let k = 0; k < rows.count; k++) {
-      if (column >= 0) {
-        const image = after[rows.indices[k] as number] as number;
-        if ((cells[image + 2 * column] as number) < 0) continue;
-      }
-      (counts[slots[k] as number] as number)++;
+      if (column >= 0 && (cells[(images[k] as number) + 2 * column] as number) < 0) continue;
+      (counts[slots[k] as number] as number) += weight;
     }
   }
 
-  result(slot: number): ResultValue {
+  result(slot: number): number {
     return this.#counts[slot] as number;
   }
 

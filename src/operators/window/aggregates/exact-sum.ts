@@ -1,21 +1,31 @@
 import type { CellCodec, ScaledNumber } from "../../../core/cell-codec.js";
-import { Numeric } from "../../../core/numeric.js";
+import { Numeric, powerOfTen } from "../../../core/numeric.js";
 import { divide } from "../../../core/numeric-division.js";
 import type { ResultValue } from "../../../core/output.js";
 import type { Rows } from "../../../core/rows.js";
 import type { BlockReader, BlockWriter } from "../../../state/block.js";
 import { type Aggregate, grown } from "./aggregate.js";
+import { ScaleCounts } from "./scale-counts.js";
 
 // Above this, the double is emptied into a bigint before it could lose a digit: a double of at
 // most 2^52 plus a value of at most 15 digits stays below 2^53.
 const SPILL = 2 ** 52;
 const FAST_DIGITS = 10 ** 15;
 
+/** How often each value that is no number is in a sum. */
+interface Specials {
+  nan: number;
+  positive: number;
+  negative: number;
+}
+
 /**
  * `sum` and `avg` of integers and numeric, exact to the last digit. The running sum of a slot is a
- * double that holds an integer, at the slot's decimal scale (the greatest scale seen, as
- * PostgreSQL prints it); what does not fit goes to a bigint beside it. NaN and infinities are
- * summed apart, because they never go away.
+ * double that holds an integer, at the slot's decimal scale; what does not fit goes to a bigint
+ * beside it. NaN and infinities are counted apart, so that they can leave again.
+ *
+ * PostgreSQL prints a sum with the greatest scale of what was added. Where rows may leave and the
+ * column's type does not fix the scale, how often each scale occurs is therefore kept too.
  */
 export class ExactSum implements Aggregate {
   readonly sqlType: string;
@@ -27,13 +37,19 @@ export class ExactSum implements Aggregate {
   #counts: Float64Array = new Float64Array(0);
   #scales: Uint16Array = new Uint16Array(0);
   readonly #large = new Map<number, bigint>();
-  readonly #special = new Map<number, Numeric>();
+  readonly #specials = new Map<number, Specials>();
+  readonly #scaleCounts: ScaleCounts | null;
 
-  constructor(codec: CellCodec, isAverage: boolean) {
+  constructor(codec: CellCodec, isAverage: boolean, hasScaleCounts = false) {
     this.#codec = codec;
     this.#isAverage = isAverage;
+    this.#scaleCounts = hasScaleCounts ? new ScaleCounts() : null;
     // sum(int2 | int4) is bigint; everything else exact is numeric (manual, 9.21).
     this.sqlType = codec.kind === "int" && !isAverage ? "bigint" : "numeric";
+  }
+
+  get heldBytes(): number {
+    return (this.#large.size + this.#specials.size) * 64 + (this.#scaleCounts?.bytes ?? 0);
   }
 
   grow(capacity: number): void {
@@ -47,35 +63,38 @@ export class ExactSum implements Aggregate {
     this.#counts[slot] = 0;
     this.#scales[slot] = 0;
     this.#large.delete(slot);
-    this.#special.delete(slot);
+    this.#specials.delete(slot);
+    this.#scaleCounts?.clear(slot);
   }
 
   add(rows: Rows, slots: Int32Array, column: number): void {
-    const { batch, indices, count } = rows;
-    const { cells, after } = batch;
+    const { batch, indices, images, count, weight } = rows;
+    const { cells } = batch;
     const codec = this.#codec;
     const scaled = this.#scaled;
     const sums = this.#sums;
     for (let k = 0; k < count; k++) {
       const i = indices[k] as number;
-      const cell = (after[i] as number) + 2 * column;
+      const cell = (images[k] as number) + 2 * column;
       const start = cells[cell] as number;
       if (start < 0) continue;
       const slot = slots[k] as number;
       const bytes = batch.bytes[i] as Uint8Array;
       const end = cells[cell + 1] as number;
-      (this.#counts[slot] as number)++;
+      (this.#counts[slot] as number) += weight;
       if (
         codec.readScaled?.(bytes, start, end, scaled) &&
         scaled.scale === this.#scales[slot] &&
         scaled.unscaled < FAST_DIGITS &&
         scaled.unscaled > -FAST_DIGITS
       ) {
-        const sum = (sums[slot] as number) + scaled.unscaled;
+        const sum = (sums[slot] as number) + scaled.unscaled * weight;
         sums[slot] = sum;
         if (sum > SPILL || sum < -SPILL) this.#spill(slot);
+        this.#scaleCounts?.add(slot, scaled.scale, weight);
       } else {
-        this.#addSlowly(slot, codec.decode(bytes, start, end) as number | bigint | Numeric);
+        const value = codec.decode(bytes, start, end) as number | bigint | Numeric;
+        this.#addSlowly(slot, value instanceof Numeric ? value : Numeric.of(value), weight);
       }
     }
   }
@@ -83,16 +102,20 @@ export class ExactSum implements Aggregate {
   result(slot: number): ResultValue {
     const count = this.#counts[slot] as number;
     if (count === 0) return null;
-    const sum = this.#special.get(slot) ?? this.#exact(slot);
+    const sum = this.#special(slot) ?? this.#exact(slot);
     return this.#isAverage ? divide(sum, Numeric.of(count)) : sum;
   }
 
   save(slot: number, out: BlockWriter): void {
+    const specials = this.#specials.get(slot);
     out.integer(this.#counts[slot] as number);
     out.integer(this.#scales[slot] as number);
     out.double(this.#sums[slot] as number);
     out.text(this.#large.get(slot)?.toString() ?? "");
-    out.text(this.#special.get(slot)?.toString() ?? "");
+    out.integer(specials?.nan ?? 0);
+    out.integer(specials?.positive ?? 0);
+    out.integer(specials?.negative ?? 0);
+    this.#scaleCounts?.save(slot, out);
   }
 
   load(slot: number, from: BlockReader): void {
@@ -101,26 +124,58 @@ export class ExactSum implements Aggregate {
     this.#sums[slot] = from.double();
     const large = from.text();
     if (large !== "") this.#large.set(slot, BigInt(large));
-    const special = from.text();
-    if (special !== "") this.#special.set(slot, Numeric.parse(special));
+    const specials = {
+      nan: from.integer(),
+      positive: from.integer(),
+      negative: from.integer(),
+    };
+    if (specials.nan + specials.positive + specials.negative > 0) {
+      this.#specials.set(slot, specials);
+    }
+    this.#scaleCounts?.load(slot, from);
+  }
+
+  /** NaN or an infinity, if one of them is what the sum comes to. */
+  #special(slot: number): Numeric | null {
+    const specials = this.#specials.get(slot);
+    if (specials === undefined) return null;
+    const { nan, positive, negative } = specials;
+    if (nan > 0 || (positive > 0 && negative > 0)) return Numeric.NaN;
+    return positive > 0 ? Numeric.Infinity : Numeric.NegativeInfinity;
   }
 
   #exact(slot: number): Numeric {
-    const large = this.#large.get(slot) ?? 0n;
-    return Numeric.of(large + BigInt(this.#sums[slot] as number), this.#scales[slot] as number);
+    const unscaled = (this.#large.get(slot) ?? 0n) + BigInt(this.#sums[slot] as number);
+    const scale = this.#scales[slot] as number;
+    if (this.#scaleCounts === null) return Numeric.of(unscaled, scale);
+    // The digits beyond the greatest scale that is left belong to values that left: all are zero.
+    const greatest = this.#scaleCounts.greatest(slot);
+    return Numeric.of(unscaled / powerOfTen(scale - greatest), greatest);
   }
 
-  #addSlowly(slot: number, value: number | bigint | Numeric): void {
-    const numeric = value instanceof Numeric ? value : Numeric.of(value);
-    if (!numeric.isFinite) {
-      this.#special.set(slot, this.#special.get(slot)?.add(numeric) ?? numeric);
+  #addSlowly(slot: number, value: Numeric, weight: 1 | -1): void {
+    if (!value.isFinite) {
+      this.#countSpecial(slot, value, weight);
       return;
     }
-    const sum = this.#exact(slot).add(numeric);
+    this.#scaleCounts?.add(slot, value.scale, weight);
+    const unscaled = (this.#large.get(slot) ?? 0n) + BigInt(this.#sums[slot] as number);
+    const before = Numeric.of(unscaled, this.#scales[slot] as number);
+    const sum = weight > 0 ? before.add(value) : before.subtract(value);
     this.#scales[slot] = sum.scale;
     this.#sums[slot] = 0;
     this.#large.set(slot, sum.unscaled);
     this.#settle(slot);
+  }
+
+  #countSpecial(slot: number, value: Numeric, weight: 1 | -1): void {
+    const specials = this.#specials.get(slot) ?? { nan: 0, positive: 0, negative: 0 };
+    if (value.isNaN) specials.nan += weight;
+    else if (value.sign > 0) specials.positive += weight;
+    else specials.negative += weight;
+    const { nan, positive, negative } = specials;
+    if (nan + positive + negative > 0) this.#specials.set(slot, specials);
+    else this.#specials.delete(slot);
   }
 
   #spill(slot: number): void {

@@ -37,10 +37,10 @@ export class FloatSum implements Aggregate {
   }
 
   add(rows: Rows, slots: Int32Array, column: number): void {
-    const { batch, indices, count } = rows;
+    const { batch, indices, images, count } = rows;
     for (let k = 0; k < count; k++) {
       const i = indices[k] as number;
-      const cell = (batch.after[i] as number) + 2 * column;
+      const cell = (images[k] as number) + 2 * column;
       const start = batch.cells[cell] as number;
       if (start < 0) continue;
       const bytes = batch.bytes[i] as Uint8Array;
