@@ -14,7 +14,7 @@ import type { RunStateName } from "./core/run-state.js";
 import type { PipelineDefinition } from "./pipeline/builder.js";
 import type { RedisSettings } from "./pipeline/checkpoint-settings.js";
 import { armFailpoints, type FaultEffects } from "./pipeline/failpoints.js";
-import { kindsOf, outputTablesOf, tablesOf } from "./pipeline/plan.js";
+import { followedTables, kindsOf, outputTablesOf, tablesOf } from "./pipeline/plan.js";
 import { Runtime } from "./pipeline/runtime.js";
 import { type Environment, resolveSettings, type Settings } from "./pipeline/settings.js";
 import type { RunStatus } from "./pipeline/status.js";
@@ -202,6 +202,7 @@ function open(
     ...settings.source,
     tables: tablesOf(plan),
     kinds: kindsOf(plan),
+    followedTables: followedTables(plan),
     record: settings.record,
     mayAdoptSlot,
     watchIntervalMs: WATCH_INTERVAL_MS,

@@ -53,6 +53,7 @@ export type ErrorCode =
   | "SOURCE_SCHEMA_CHANGED"
   | "PUBLICATION_MISSING"
   | "PUBLICATION_INCOMPLETE"
+  | "SOURCE_NOT_EMPTY"
   | "SLOT_LIMIT"
   | "SLOT_ACTIVE"
   | "SLOT_FOREIGN"
@@ -180,6 +181,12 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorCodeFacts>> = {
     "operator",
     EXIT.source,
     "The publication leaves out updates, deletes or truncates of tables whose rows the pipeline follows (or inserts of any). What was not sent is lost to the results: have it sent, then start with --reset.",
+  ),
+  SOURCE_NOT_EMPTY: facts(
+    "source",
+    "operator",
+    EXIT.source,
+    "A table whose rows are followed had rows before the slot was made; they are not read, so that views over it would be wrong. Begin with an empty table, or read its inserts or changes instead.",
   ),
   SLOT_LIMIT: facts(
     "source",

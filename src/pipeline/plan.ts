@@ -157,3 +157,9 @@ export function kindsOf(plan: Plan): "inserts" | "all" {
   const isAppendOnly = nodesOf(plan, "source").every(({ reads }) => reads === "inserts");
   return isAppendOnly ? "inserts" : "all";
 }
+
+/** The tables whose rows a plan follows, each once. */
+export function followedTables(plan: Plan): string[] {
+  const followed = nodesOf(plan, "source").filter(({ reads }) => reads === "rows");
+  return [...new Set(followed.map(({ table }) => table))];
+}

@@ -7,7 +7,7 @@ import { TidemarkError } from "../core/errors.js";
 import { type Lsn, parseLsn, ZERO_LSN } from "../core/lsn.js";
 import type { Position } from "../core/position.js";
 import type { ChangeSource, ChangeStream, StreamRequest } from "../core/source.js";
-import type { SqlSession } from "../core/sql.js";
+import { quoteTable, type SqlSession } from "../core/sql.js";
 import { describeTables } from "./describe-tables.js";
 import { pluginOptions } from "./plugin-options.js";
 import { ensurePublication, type PublishedKinds } from "./publication.js";
@@ -29,6 +29,8 @@ export interface SlotSourceOptions {
   readonly publication: string;
   /** Tables the pipeline reads, as `schema.name`. */
   readonly tables: readonly string[];
+  /** Of these, the tables whose rows are followed: they have to be empty when a slot is made. */
+  readonly followedTables?: readonly string[];
   /** Which of their changes have to arrive. */
   readonly kinds: PublishedKinds;
   readonly mayCreatePublication: boolean;
@@ -166,6 +168,11 @@ export class SlotSource implements ChangeSource {
     await request.recordBirth();
     if (verdict.action === "recreate") await dropSlot(session, slotName);
     const from = await createSlot(session, slotName, CREATE_LOCK_TIMEOUT_MS);
+    const full = await firstWithRows(session, this.#options.followedTables ?? []);
+    if (full !== null) {
+      await dropSlot(session, slotName);
+      throw notEmpty(full);
+    }
     return { from, checkpoint, confirmed: from, versionNum };
   }
 
@@ -220,6 +227,32 @@ export class SlotSource implements ChangeSource {
       await session.end();
     }
   }
+}
+
+/**
+ * Looked at once the slot exists, so that no row can come between: one that came after the slot
+ * would arrive through it, too, and is then refused without need, never the other way round.
+ */
+async function firstWithRows(
+  session: SqlSession,
+  tables: readonly string[],
+): Promise<string | null> {
+  for (const table of tables) {
+    const [row] = await session.query(`select exists (select from ${quoteTable(table)}) as rows`);
+    if (row?.["rows"] === true) return table;
+  }
+  return null;
+}
+
+function notEmpty(table: string): TidemarkError {
+  return new TidemarkError(
+    "SOURCE_NOT_EMPTY",
+    `Table ${table} has rows already. A pipeline that follows the rows of a table begins with an ` +
+      "empty one: rows from before the slot are not read, and its views would lack them. Begin " +
+      `with an empty table, read its inserts with from("${table}", { appendOnly: true }), or its ` +
+      "changes with .changes(). The slot that was made for the attempt is removed.",
+    { detail: { table } },
+  );
 }
 
 /** SLOT_ACTIVE, naming the holder; `detail` has `pid` and `application`. */

@@ -110,6 +110,19 @@ describe("a first start", () => {
     expect(await slotExists(other)).toBe(false);
   });
 
+  test("over a table that has rows and is followed is refused, and leaves no slot", async () => {
+    const slot = newName();
+    await sql("create table full_house (id int primary key)");
+    await sql("insert into full_house values (1)");
+    const tables = { tables: ["public.full_house"], followedTables: ["public.full_house"] };
+    await expect(sourceOf(slot, tables).open(streamRequest(null))).rejects.toMatchObject({
+      code: "SOURCE_NOT_EMPTY",
+    });
+    expect(await slotExists(slot)).toBe(false);
+    await sql("delete from full_house");
+    await open(sourceOf(slot, tables), streamRequest(null));
+  });
+
   test("FM45: a table without replica identity keeps its updates and deletes", async () => {
     await sql("create table keyless (id int)");
     await sql("insert into keyless values (1)");
