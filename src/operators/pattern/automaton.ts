@@ -13,6 +13,8 @@ export interface Edge {
   readonly target: number;
   /** Step the event is taken for, or whose condition stops the run. */
   readonly step: number;
+  /** A `take` is closed when this long has passed since the run's last event; null for never. */
+  readonly gapMs: number | null;
 }
 
 /** Where a run may wait. */

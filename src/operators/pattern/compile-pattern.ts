@@ -119,10 +119,11 @@ class Compiler<C> {
   /** The very next event decides; at the end of a pattern it has to come. */
   #notNext(place: Place<C>, next: number): number {
     const state = this.#state("normal", place.element);
-    const forbidden = this.#forbids(place);
+    const forbidden = [this.#forbids(place), ...this.#nots(place)];
     const kind = this.#states[next]?.kind === "final" ? "ignore" : "proceed";
-    this.#edge(state, kind, { guard: not(forbidden.guard), target: next });
-    this.#stop(state, [forbidden]);
+    const guard = and(...forbidden.map((one) => not(one.guard)));
+    this.#edge(state, kind, { guard, target: next });
+    this.#stop(state, forbidden);
     return state;
   }
 
@@ -138,7 +139,6 @@ class Compiler<C> {
       const proceed = i < more ? lifted : null;
       const entry = outer(quantifier.inner);
       next = this.#once(place, { sink: next, entry, proceed, isFirst: false });
-      if (place.element.kind === "step") this.#stopsOfFollower(place, next);
     }
     const { contiguity } = place.element;
     const entry = place.index === 0 ? (place.scope.entry ?? contiguity) : contiguity;
@@ -192,18 +192,22 @@ class Compiler<C> {
     const take = and(isLoop ? this.#goesOn(element) : ALWAYS, this.#fits(place));
     const ignore = this.#ignore(place, entry, isFirst);
     const state = this.#state("normal", element);
-    this.#edge(state, "take", { guard: take, target: sink });
+    // A run may come here from a loop, whose rules it waited under: taking checks the gap, too.
+    const gapMs = isLoop ? null : element.gapMs;
+    this.#edge(state, "take", { guard: take, target: sink, gapMs });
     if (proceed !== null) this.#leave(state, element, proceed);
     this.#stop(state, nots);
+    if (!isFirst) this.#stopsOfFollower(place, state);
     if (ignore === null) return state;
     if (proceed === null && !isHeadLeavable) {
       this.#edge(state, "ignore", { guard: ignore, target: state });
       return state;
     }
     const waiting = this.#state("normal", element, false);
-    this.#edge(waiting, "take", { guard: take, target: sink });
+    this.#edge(waiting, "take", { guard: take, target: sink, gapMs });
     this.#edge(waiting, "ignore", { guard: ignore, target: waiting });
     this.#stop(waiting, nots);
+    if (!isFirst) this.#stopsOfFollower(place, waiting);
     this.#edge(state, "ignore", { guard: ignore, target: waiting });
     return state;
   }
@@ -279,9 +283,11 @@ class Compiler<C> {
 
   /** A `notFollowedBy` after a loop forbids already while the loop may end. */
   #stopsOfFollower({ scope, index }: Place<C>, state: number): void {
-    const element = scope.elements[index + 1];
-    if (element?.contiguity !== "notFollowedBy") return;
-    this.#stop(state, [this.#forbids({ scope, index: index + 1, element })]);
+    for (let next = index + 1; next < scope.elements.length; next++) {
+      const element = scope.elements[next] as ElementDefinition<C>;
+      if (element.contiguity !== "notFollowedBy") return;
+      this.#stop(state, [this.#forbids({ scope, index: next, element })]);
+    }
   }
 
   #stop(state: number, nots: readonly Guarded[]): void {
@@ -341,14 +347,10 @@ class Compiler<C> {
     return null;
   }
 
-  #edge(
-    from: number,
-    kind: EdgeKind,
-    to: { readonly guard: Guard; readonly target: number; readonly step?: number },
-  ): void {
+  #edge(from: number, kind: EdgeKind, to: Pick<Edge, "guard" | "target"> & Partial<Edge>): void {
     if (isNever(to.guard)) return;
     const state = this.#states[from] as MutableState;
-    state.edges.push({ kind, guard: to.guard, target: to.target, step: to.step ?? state.step });
+    state.edges.push({ kind, step: state.step, gapMs: null, ...to });
   }
 
   #condition(condition: C): number {

@@ -148,6 +148,7 @@ export class Matcher<E extends PatternEvent, A extends PatternEvent = E> {
     while (stack.length > 0) {
       const state = this.#states[stack.pop() as number] as AutomatonState;
       for (const edge of state.edges) {
+        if (edge.gapMs !== null && this.#isOver(edge.gapMs, last)) continue;
         if (!this.#isOpen(edge.guard, last)) continue;
         if (edge.kind === "proceed") stack.push(edge.target);
         else if (edge.kind === "stop") isStopped = true;
@@ -189,6 +190,10 @@ export class Matcher<E extends PatternEvent, A extends PatternEvent = E> {
       if (edge.target !== from && this.#reachesFinal(edge.target, last)) return true;
     }
     return false;
+  }
+
+  #isOver(gapMs: number, last: Taken<E> | null): boolean {
+    return last !== null && this.#event.ms - last.event.ms >= gapMs;
   }
 
   #isOpen(guard: Guard, last: Taken<E> | null): boolean {
