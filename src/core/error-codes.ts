@@ -228,7 +228,7 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorCodeFacts>> = {
     "state",
     "operator",
     EXIT.needsResync,
-    "The slot's confirmed position lies beyond the checkpoint: it was advanced or recreated by someone else, and what lies between cannot be read again. Restart from nothing with --reset.",
+    "The slot's confirmed position lies beyond the checkpoint: it was advanced or recreated by someone else, or the checkpoint store has gone back to an older state. What lies between cannot be read again. Restart from nothing with --reset.",
   ),
   OTHER_SYSTEM: facts(
     "state",
