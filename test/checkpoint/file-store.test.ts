@@ -132,6 +132,23 @@ describe("the checkpoint store in files", () => {
     expect(await storeIn(folder).load()).toMatchObject({ position: at(200n), blocks: [] });
   });
 
+  test("what is collected is never of the save that is under way", async () => {
+    const folder = temporaryFolder();
+    let during: () => Promise<void> = async () => {};
+    const store = new FileCheckpointStore(new CheckpointFolder(folder), "shop", async (name) => {
+      if (name === "checkpoint-staged") await during();
+    });
+    await store.open();
+    await store.claim(1, at(100n));
+    await store.save({ epoch: 1, position: at(200n), blocks: [block(0, Uint8Array.of(2))] });
+    during = () => store.settled(200n);
+    await store.save({ epoch: 1, position: at(300n), blocks: [block(0, Uint8Array.of(3))] });
+    expect((await storeIn(folder).load()).position).toEqual(at(300n));
+    await store.settled(300n);
+    expect((await store.readHeader())?.earlier).toEqual([at(200n)]);
+    await store.close();
+  });
+
   test("blocks that stay while all others change do not keep the garbage around them", async () => {
     const folder = temporaryFolder();
     const store = storeIn(folder);

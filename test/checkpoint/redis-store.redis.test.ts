@@ -10,6 +10,7 @@ import type { Position } from "../../src/core/position.js";
 import { generationCases } from "../conformance/checkpoint-generations.js";
 import { checkpointStoreCases } from "../conformance/checkpoint-store.js";
 import { ManualClock } from "../fixtures/manual-clock.js";
+import { settled } from "../fixtures/pipeline-harness.js";
 import { ownRedis } from "../services/redis.js";
 
 const server = await ownRedis({ settings: { appendfsync: "always" } });
@@ -189,6 +190,33 @@ describe("the checkpoint store in Redis", () => {
       message: expect.stringContaining("gone back to an earlier state"),
     });
     await store.close();
+  });
+
+  test("generations that become durable at one moment settle one after another", async () => {
+    const pipeline = newPipeline();
+    const clock = new ManualClock();
+    const store = await claimed(pipeline, { clock, wish: { durability: "delay", replicas: 0 } });
+    await store.load();
+    const settling: Promise<void>[] = [];
+    for (let i = 0; i < 10; i++) {
+      const position = at(200n + BigInt(i));
+      await store.save({ epoch: 1, position, blocks: [block(0, `${i}`)] });
+      settling.push(store.settled(position.lsn));
+    }
+    const last = settling.splice(-2);
+    for (const waiting of last) waiting.catch(() => {}); // two later generations never come
+    let isOver = false;
+    const over = Promise.all(settling).finally(() => {
+      isOver = true;
+    });
+    while (!isOver) {
+      await settled();
+      clock.advance(1_000);
+    }
+    await over;
+    expect(await listed(pipeline)).toEqual(["1.10", "1.9", "1.8"]);
+    await store.close();
+    for (const waiting of last) await expect(waiting).rejects.toThrow("was not acknowledged");
   });
 
   test("blocks of many megabytes go and come in pieces", async () => {

@@ -166,6 +166,26 @@ export const generationCases: Readonly<Record<string, (kit: GenerationKit) => Pr
     await store.close();
   },
 
+  "generations that settle while the next are saved, and at one moment, harm none": async (kit) => {
+    const store = await opened(kit.make);
+    await store.claim(1, at(100n));
+    await store.load();
+    await settledSave(store, 200n, [block(0, "cold"), block(1, "x"), block(2, "y")]);
+    const settling: Promise<void>[] = [];
+    for (let i = 0; i < 20; i++) {
+      const position = at(300n + BigInt(i));
+      const saving = store.save({ epoch: 1, position, blocks: [block(1 + (i % 2), `warm ${i}`)] });
+      if (i > 0) settling.push(store.settled(position.lsn - 1n));
+      await saving;
+    }
+    await Promise.all([...settling, store.settled(319n)]);
+    const next = await opened(kit.make);
+    expect(lines(await next.load())).toEqual(["319", "0 cold", "1 warm 18", "2 warm 19"]);
+    const before = await next.load({ notBefore: 318n, notAfter: 318n });
+    expect(lines(before).slice(0, 4)).toEqual(["318", "0 cold", "1 warm 18", "2 warm 17"]);
+    await Promise.all([store.close(), next.close()]);
+  },
+
   "an older instance that wakes up can neither switch nor collect": async (kit) => {
     const old = await threeGenerations(kit);
     const young = await opened(kit.make);

@@ -20,6 +20,7 @@ const { createDatabase } = await usePostgres({ settings: { track_commit_timestam
 interface Scene {
   readonly sql: Sql;
   readonly admin: Redis;
+  /** Starts the pipeline, or another command about it. */
   run(command?: string): TidemarkProcess;
   /** Inserts rows and returns where the WAL then ends. */
   insert(): Promise<bigint>;
@@ -69,6 +70,8 @@ async function scene(redis: RedisServer, options = ""): Promise<Scene> {
     TIDEMARK_RETRY_MIN: "100ms",
     TIDEMARK_RETRY_MAX: "500ms",
   };
+  let started: TidemarkProcess | null = null;
+  const explain = (): string => started?.stderr ?? "";
   const number = async (text: string): Promise<bigint> => {
     const [row] = await sql(text);
     return BigInt(String(row?.["at"]));
@@ -79,19 +82,24 @@ async function scene(redis: RedisServer, options = ""): Promise<Scene> {
   return {
     sql,
     admin,
-    run: (command = "run") => tidemark([command, config], { env }),
+    run: (command = "run") => {
+      started = tidemark([command, config], { env });
+      return started;
+    },
     insert: async () => {
       await sql(INSERT, [50]);
       return number("select (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::text as at");
     },
     saved: async (lsn) => {
-      await eventually("the checkpoint is saved", async () => {
+      const isSaved = async (): Promise<boolean> => {
         const kept = (await admin.hget(`tidemark:{${name}}:head`, "kept")) ?? "";
         return BigInt(`0x${kept.split("\n")[0]?.split(" ")[2] ?? "0"}`) >= lsn;
-      });
+      };
+      await eventually("the checkpoint is saved", isSaved, { explain });
     },
     acknowledged: async (lsn) => {
-      await eventually("the slot is told", async () => (await confirmed()) >= lsn);
+      const isTold = async (): Promise<boolean> => (await confirmed()) >= lsn;
+      await eventually("the slot is told", isTold, { explain });
     },
     confirmed,
     compare: async (process) => {

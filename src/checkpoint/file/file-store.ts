@@ -30,7 +30,7 @@ import { type NamedGeneration, nameGeneration, parseGeneration } from "./generat
 import { wornSegments } from "./worn-segments.js";
 
 const GENERATIONS = 2;
-const SEGMENT = /^segment-(\d+)-\d+$/;
+const SEGMENT = /^segment-(\d+)-(\d+)$/;
 
 /** What the folder says. */
 interface Contents {
@@ -145,7 +145,9 @@ export class FileCheckpointStore implements CheckpointStore {
   async settled(lsn: Lsn): Promise<void> {
     const [newest] = this.#generations;
     if (this.#epoch === null || newest === undefined || newest.position.lsn > lsn) return;
+    // The next save may be under way; what is newer than `newest` is not looked at.
     const kept = this.#generations.slice(0, GENERATIONS);
+    const dropped = new Set(this.#generations.slice(GENERATIONS));
     const needed = new Set(kept.map(({ name }) => name));
     for (const { name } of kept) {
       const manifest = await this.#manifest(name).catch(() => null); // damaged: it needs nothing
@@ -153,9 +155,11 @@ export class FileCheckpointStore implements CheckpointStore {
     }
     await this.#failpoint("collecting");
     const names = await this.#folder.list();
-    await this.#folder.remove(names.filter((name) => !needed.has(name) && this.#isPast(name)));
-    this.#generations = kept;
-    for (const name of this.#manifests.keys()) if (!needed.has(name)) this.#manifests.delete(name);
+    await this.#folder.remove(
+      names.filter((name) => !needed.has(name) && isPast(name, this.#epoch ?? 0, newest)),
+    );
+    this.#generations = this.#generations.filter((generation) => !dropped.has(generation));
+    for (const { name } of dropped) this.#manifests.delete(name);
   }
 
   async reset(): Promise<void> {
@@ -250,14 +254,22 @@ export class FileCheckpointStore implements CheckpointStore {
     }
     return blocks;
   }
+}
 
-  /** Whether a file is of this epoch or an older one; later ones are not ours to touch. */
-  #isPast(name: string): boolean {
-    const own = this.#epoch ?? 0;
-    const epoch =
-      parseGeneration(name)?.epoch ?? SEGMENT.exec(name)?.[1] ?? epochsIn([name])[0] ?? null;
-    return epoch !== null && (name === epochFileName(own) ? false : Number(epoch) <= own);
-  }
+/**
+ * Whether a file was written by an epoch before `epoch`, or by that epoch for a generation up to
+ * `newest`. Later ones are a successor's, or of the save that is under way.
+ */
+function isPast(name: string, epoch: number, newest: NamedGeneration): boolean {
+  const claimed = epochsIn([name])[0];
+  if (claimed !== undefined) return claimed < epoch;
+  const match = SEGMENT.exec(name);
+  const written =
+    match === null
+      ? parseGeneration(name)
+      : { epoch: Number(match[1]), sequence: Number(match[2]) };
+  if (written === null || written.epoch !== epoch) return written !== null && written.epoch < epoch;
+  return newest.epoch === epoch && written.sequence <= newest.sequence;
 }
 
 function isOwn(name: string): boolean {

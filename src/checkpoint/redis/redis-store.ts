@@ -93,6 +93,7 @@ export class RedisCheckpointStore implements CheckpointStore {
   #generations: readonly Generation[] = [];
   /** The generation that is being written. */
   #staging: string | null = null;
+  #settling: Promise<void> = Promise.resolve();
   readonly #manifests = new Map<string, Manifest>();
 
   constructor(options: RedisStoreOptions) {
@@ -177,6 +178,12 @@ export class RedisCheckpointStore implements CheckpointStore {
     const generation = this.#generations.find(({ position }) => position.lsn === lsn);
     if (generation === undefined) return; // a newer one has settled, and this one was dropped
     await generation.durable;
+    // Several may become durable at one moment, and each drops others.
+    this.#settling = this.#settling.then(() => this.#settle(generation));
+    await this.#settling;
+  }
+
+  async #settle(generation: Generation): Promise<void> {
     const index = this.#generations.indexOf(generation);
     if (index < 0) return;
     const dropped = this.#generations.slice(Math.max(index + 1, KEPT));
