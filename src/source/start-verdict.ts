@@ -60,7 +60,7 @@ export function judgeStart(facts: StartFacts): StartVerdict {
       "SLOT_AHEAD",
       `Replication slot ${slotName} stands at ${formatLsn(slot.confirmedFlushLsn)}, beyond the ` +
         `checkpoint at ${formatLsn(checkpoint.lsn)}: it was advanced or made anew by someone ` +
-        "else, or the checkpoint store has gone back to an older state (restored copy, failover); " +
+        "else, or the checkpoint store has gone back to an older state (a copy, a failover); " +
         "the changes between are lost to this pipeline. Run with --reset to start from nothing.",
       { detail: { slot: slotName } },
     );
