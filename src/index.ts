@@ -7,7 +7,6 @@ import { PostgresCheckpointStore } from "./checkpoint/postgres-store.js";
 import { redisConnect } from "./checkpoint/redis/redis-client.js";
 import { RedisCheckpointStore } from "./checkpoint/redis/redis-store.js";
 import type { CheckpointStore } from "./core/checkpoint-store.js";
-import type { Clock } from "./core/clock.js";
 import type { TidemarkError } from "./core/errors.js";
 import { type Failpoint, NO_FAILPOINT } from "./core/failpoint.js";
 import type { RunStateName } from "./core/run-state.js";
@@ -20,6 +19,7 @@ import { type Environment, resolveSettings, type Settings } from "./pipeline/set
 import type { RunStatus } from "./pipeline/status.js";
 import { SlotSource } from "./source/slot-source.js";
 import { sqlConnect } from "./source/sql-client.js";
+import { systemClock } from "./source/system-clock.js";
 
 export { lowerBoundsOf } from "./core/array-bounds.js";
 export { CalendarDate } from "./core/calendar-date.js";
@@ -106,21 +106,6 @@ export interface RunningPipeline {
   stop(): Promise<void>;
 }
 
-/** The longest that setTimeout keeps; what is to happen later looks again then. */
-const MAX_DELAY_MS = 2 ** 31 - 1;
-
-const CLOCK: Clock = {
-  now: () => Date.now(),
-  monotonic: () => performance.now(),
-  after: (delayMs, action) => {
-    const timer = setTimeout(action, Math.min(delayMs, MAX_DELAY_MS));
-    return () => clearTimeout(timer);
-  },
-  soon: (action) => {
-    setImmediate(action);
-  },
-};
-
 /** What armed failpoints do to this process; never reached without them. */
 const FAULTS: FaultEffects = {
   kill: () => process.kill(process.pid, "SIGKILL"),
@@ -142,7 +127,7 @@ export function start(definition: PipelineDefinition, options: StartOptions = {}
     settings: settings.run,
     ...parts,
     failpoint,
-    clock: CLOCK,
+    clock: systemClock,
     random: Math.random,
     onRetry: options.onRetry ?? (() => {}),
     onPassedOver: options.onPassedOver ?? (() => {}),
@@ -254,7 +239,7 @@ export function redisStore(
     wish: { durability, replicas },
     delayMs,
     waitMs: Math.ceil(commandTimeoutMs / 2),
-    clock: CLOCK,
+    clock: systemClock,
     failpoint,
   });
 }

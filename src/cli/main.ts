@@ -2,6 +2,7 @@
 import { Command, CommanderError } from "commander";
 import { EXIT } from "../core/error-codes.js";
 import { reportFailure } from "./failure.js";
+import { addHistoryCommands } from "./history-commands.js";
 
 // Each command imports what it needs when it runs, so that --help stays fast.
 
@@ -97,6 +98,12 @@ program
 
 const { addRecoveryCommands } = await import("./recovery/commands.js");
 addRecoveryCommands(program, async (config) => pipelineOf(config));
+addHistoryCommands(program, {
+  pipelineOf,
+  isJson,
+  print,
+  logLevel: () => program.opts()["logLevel"] ?? process.env["TIDEMARK_LOG_LEVEL"],
+});
 
 async function pipelineOf(config: string | undefined) {
   const { loadPipeline } = await import("./config-file.js");

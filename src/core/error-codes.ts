@@ -88,7 +88,8 @@ export type ErrorCode =
   | "RECORDING_FOREIGN"
   | "RECORDING_GAP"
   | "RECORDING_CORRUPT"
-  | "RECORDING_FAILED";
+  | "RECORDING_FAILED"
+  | "BOOKMARK_MISSING";
 
 /** Every error code of Tidemark. docs/errors.md is generated from this table. */
 export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorCodeFacts>> = {
@@ -397,5 +398,11 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorCodeFacts>> = {
     "backoff",
     EXIT.sink,
     "The folder of a recording could not be written or read (no space, no rights). Nothing is acknowledged that is not on disk; Tidemark tries again with growing pauses.",
+  ),
+  BOOKMARK_MISSING: facts(
+    "config",
+    "operator",
+    EXIT.config,
+    "The pipeline has no bookmark of this name on its source. The message names those that there are.",
   ),
 };

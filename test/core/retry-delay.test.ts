@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { retryDelayMs } from "../../src/pipeline/retry.js";
+import { retryDelayMs } from "../../src/core/retry-delay.js";
 
 const LIMITS = { minMs: 500, maxMs: 30_000 };
 
