@@ -46,6 +46,7 @@ export {
   min,
   type PipelineDefinition,
   type PipelineOptions,
+  type PoisonOptions,
   pipeline,
   postgres,
   type Stream,

@@ -11,6 +11,7 @@ import {
   type SqlSession,
 } from "../../src/core/sql.js";
 import { type AppendTable, appendTable } from "./append-table.js";
+import { forgetDeadLetters } from "./dead-letter-table.js";
 import { dropTable, emptyTable } from "./existing-table.js";
 import { claimProgress, ensureProgressTable, moveProgress, readProgress } from "./progress.js";
 import { forgetNotices } from "./run-state-table.js";
@@ -56,7 +57,12 @@ export class PostgresSink implements Sink {
     const created: string[] = [];
     for (const shape of outputs) {
       const table = this.#table(shape);
-      if (await inTransaction(session, () => table.ensure(session))) created.push(shape.name);
+      const ensure = async (): Promise<boolean> => {
+        // Two pipelines may make the table of dead letters, which all share, at once.
+        await session.query("select pg_advisory_xact_lock(hashtext('tidemark ddl'))");
+        return table.ensure(session);
+      };
+      if (await inTransaction(session, ensure)) created.push(shape.name);
     }
     return created;
   }
@@ -96,6 +102,7 @@ export class PostgresSink implements Sink {
       await session.query("delete from tidemark.progress where pipeline = $1", [this.#pipeline]);
       await forgetNotices(session, this.#pipeline);
       if (fate === "keep") return;
+      await forgetDeadLetters(session, this.#pipeline);
       for (const output of outputs) {
         await (fate === "empty" ? emptyTable : dropTable)(session, output);
       }

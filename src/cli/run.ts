@@ -101,6 +101,8 @@ function statusFacts(status: RunStatus): Record<string, unknown> {
     stateBytes: status.stateBytes,
     watermark: watermarkMs === null ? null : new Date(watermarkMs).toISOString(),
     lastCommit: lastCommitMs === null ? null : new Date(lastCommitMs).toISOString(),
+    ...(status.deadLetters > 0 ? { deadLetters: status.deadLetters } : {}),
+    ...(status.blockedKeys > 0 ? { blockedKeys: status.blockedKeys } : {}),
     ...(status.isReplaying ? { replaying: true } : {}),
   };
 }

@@ -1,3 +1,4 @@
+import { countDeadLetters, type DeadLetterCount } from "../../sinks/postgres/dead-letter-table.js";
 import { readNotices } from "../../sinks/postgres/run-state-table.js";
 import { CheckpointFolder } from "../checkpoint/file/checkpoint-folder.js";
 import { FileCheckpointStore } from "../checkpoint/file/file-store.js";
@@ -16,6 +17,8 @@ export interface PipelineStatus {
   readonly slot: SqlRow | null;
   readonly results: SqlRow | null;
   readonly checkpoint: SqlRow | null;
+  /** By step and code. */
+  readonly deadLetters: readonly DeadLetterCount[];
 }
 
 const SLOT = `
@@ -43,12 +46,16 @@ export async function readStatus(definition: PipelineDefinition): Promise<Pipeli
     sqlConnect({ url, role, applicationName: `tidemark ${name} status` });
   const slot = await one(connect(settings.source.url, "source"), SLOT, settings.source.slotName);
   const results = connect(settings.resultsUrl, "results");
-  const posted = await withSession(results, (session) => readNotices(session, name));
+  const { posted, deadLetters } = await withSession(results, async (session) => ({
+    posted: await readNotices(session, name),
+    deadLetters: await countDeadLetters(session, name),
+  }));
   return {
     pipeline: name,
     state: judgeState(posted, slot?.["active"] === true),
     slot,
     results: await one(results, RESULTS, name, "progress"),
+    deadLetters,
     checkpoint: await readCheckpoint(settings, (url) => connect(url, "checkpoint")),
   };
 }
@@ -118,6 +125,9 @@ export function renderStatus(status: PipelineStatus): string {
     ...section("slot", status.slot),
     ...section("results", status.results),
     ...section("checkpoint", status.checkpoint),
+    ...status.deadLetters.map(
+      ({ step, code, rows }) => `dead letters: ${rows} ${code ?? "held back"}, step "${step}"`,
+    ),
   ].join("\n");
 }
 

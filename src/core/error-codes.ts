@@ -74,6 +74,8 @@ export type ErrorCode =
   | "UNKNOWN_ROW"
   | "BAD_VALUE"
   | "USER_FUNCTION"
+  | "POISON_LIMIT"
+  | "RELEASE_REFUSED"
   | "PROTOCOL"
   | "SPILL_FAILED"
   | "LIVENESS"
@@ -308,6 +310,18 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorCodeFacts>> = {
     "operator",
     EXIT.data,
     "A function of the pipeline, such as a filter's, threw. The message names the step and the place in the file, never the row. Nothing from that row's transaction on was acknowledged: correct the function and start again.",
+  ),
+  POISON_LIMIT: facts(
+    "data",
+    "operator",
+    EXIT.data,
+    "So many rows became dead letters, or so many keys were blocked, that it is rather the pipeline that is broken. tidemark.dead_letter in the results database has the reasons.",
+  ),
+  RELEASE_REFUSED: facts(
+    "state",
+    "operator",
+    EXIT.data,
+    "Blocked keys can only be released where state and results stand at one position, as after a stop. Start and stop the pipeline once, then try again.",
   ),
   PROTOCOL: facts(
     "source",

@@ -96,6 +96,7 @@ const BY_ERROR: Readonly<Partial<Record<ErrorCode, RunStateName>>> = {
   FENCED: "FENCED",
   BAD_VALUE: "POISON_BLOCKED",
   USER_FUNCTION: "POISON_BLOCKED",
+  POISON_LIMIT: "POISON_BLOCKED",
 };
 
 /** The state that a process ends in with this error; null is an error of ours without a code. */

@@ -6,6 +6,7 @@ import { emptyRows, pushRow, type Rows } from "../core/rows.js";
 import { StateNumber } from "../state/state-number.js";
 import { StepState } from "../state/step-state.js";
 import { KeptRows } from "./kept-rows.js";
+import type { PoisonGate } from "./poison/poison-gate.js";
 
 /**
  * What a table's changes become. `inserts`: rows; any other change stops the pipeline. `changes`:
@@ -32,6 +33,8 @@ export interface SourceOperatorOptions {
   readonly keyColumns?: string;
   /** Columns that operators downstream read: they must keep existing. */
   readonly columns: readonly string[];
+  /** Keeps poison rows from the steps behind; null lets them stop the pipeline. */
+  readonly gate: PoisonGate | null;
   readonly next: readonly Operator[];
 }
 
@@ -172,10 +175,37 @@ export class SourceOperator {
     if (rows.count === 0) return;
     rows.relation = this.#relation as Relation;
     rows.slice = slice;
-    if (this.#eventTime < 0) rows.eventMs.fill(Math.floor(slice.commitMs), 0, rows.count);
+    const { gate } = this.#options;
+    if (gate === null) this.#pass(rows);
+    else if (gate.isKeyed) this.#passOneByOne(rows, gate);
+    else this.#passAdmitted(rows, gate);
+    rows.count = 0;
+  }
+
+  #passAdmitted(rows: Rows, gate: PoisonGate): void {
+    const { count } = rows;
+    rows.count = 0;
+    for (let k = 0; k < count; k++) {
+      if (!gate.admits(rows, k)) continue;
+      pushRow(rows, rows.indices[k] as number, rows.images[k] as number);
+    }
+    if (rows.count > 0) this.#pass(rows);
+  }
+
+  #passOneByOne(rows: Rows, gate: PoisonGate): void {
+    const [indices, images] = [new Int32Array(1), new Int32Array(1)];
+    const one: Rows = { ...rows, indices, images, eventMs: new Float64Array(1), count: 1 };
+    for (let k = 0; k < rows.count; k++) {
+      indices[0] = rows.indices[k] as number;
+      images[0] = rows.images[k] as number;
+      if (gate.admits(one, 0)) this.#pass(one);
+    }
+  }
+
+  #pass(rows: Rows): void {
+    if (this.#eventTime < 0) rows.eventMs.fill(Math.floor(rows.slice.commitMs), 0, rows.count);
     else this.#readEventTimes(rows);
     for (const next of this.#options.next) next.onRows(rows);
-    rows.count = 0;
   }
 
   #readEventTimes(rows: Rows): void {

@@ -11,6 +11,7 @@ import type {
   AppendNode,
   Plan,
   PlanNode,
+  PoisonPlan,
   SourceNode,
   TumblingWindow,
   WindowNode,
@@ -155,10 +156,27 @@ export interface FromOptions<R> {
   readonly outOfOrder?: Duration;
   /** The table is only inserted into; any other change stops the pipeline with APPEND_ONLY. */
   readonly appendOnly: true;
+  /**
+   * What becomes of a row that cannot be processed: a function threw for it, or a cell cannot be
+   * read. `stop` (the default) ends the pipeline there. Otherwise the row goes to the table
+   * `tidemark.dead_letter` and the stream goes on, with options if they are given.
+   */
+  readonly onPoison?: "stop" | "dead-letter" | PoisonOptions<ColumnOf<R>>;
+}
+
+/** How rows that cannot be processed are put aside. */
+export interface PoisonOptions<C extends string = string> {
+  /** Columns whose values a dead letter does not show. */
+  readonly mask?: readonly C[];
+  /**
+   * Columns whose values name a key: after a dead letter, later rows of the same key are held back
+   * as dead letters too, until they are released. Rows are then processed one by one.
+   */
+  readonly blockBy?: readonly C[];
 }
 
 /** Options of a table whose rows may be updated and deleted. */
-export interface TableOptions<R> extends Omit<FromOptions<R>, "appendOnly"> {
+export interface TableOptions<R> extends Omit<FromOptions<R>, "appendOnly" | "onPoison"> {
   readonly appendOnly?: false;
 }
 
@@ -302,10 +320,12 @@ interface SourceParts {
   readonly eventTime?: string;
   readonly outOfOrder?: Duration;
   readonly reads: SourceNode["reads"];
+  readonly onPoison?: "stop" | "dead-letter" | PoisonOptions;
 }
 
 function addSource(nodes: PlanNode[], table: string, parts: SourceParts): string {
   const qualified = qualify(table);
+  const poison = poisonPlan(table, parts);
   const node: PlanNode = {
     op: "source",
     id: uniqueId(nodes, `from ${qualified}`),
@@ -313,9 +333,29 @@ function addSource(nodes: PlanNode[], table: string, parts: SourceParts): string
     eventTime: parts.eventTime ?? null,
     outOfOrderMs: parseDuration(parts.outOfOrder ?? 0, `from("${table}", { outOfOrder })`),
     reads: parts.reads,
+    ...(poison === null ? {} : { poison }),
   };
   nodes.push(node);
   return node.id;
+}
+
+function poisonPlan(table: string, { reads, onPoison = "stop" }: SourceParts): PoisonPlan | null {
+  if (onPoison === "stop") return null;
+  if (reads !== "inserts") {
+    // A row put aside when it came in could later be taken out of results it was never in.
+    throw new TidemarkError(
+      "PLAN_INVALID",
+      `from("${table}"): onPoison takes tables that are only inserted into, with appendOnly: true.`,
+    );
+  }
+  if (onPoison === "dead-letter") return { mask: [], blockBy: null };
+  const { mask = [], blockBy = null } = onPoison;
+  if (typeof onPoison === "object" && blockBy?.length !== 0) return { mask, blockBy };
+  throw new TidemarkError(
+    "PLAN_INVALID",
+    `from("${table}", { onPoison }) takes "stop", "dead-letter" or { mask, blockBy }; blockBy ` +
+      "names at least one column.",
+  );
 }
 
 function changesOf(nodes: PlanNode[], input: string): Changes<Row> {

@@ -6,6 +6,8 @@ import { quoteTable } from "../core/sql.js";
 import { AppendOperator } from "../operators/append/append-operator.js";
 import { appendShape } from "../operators/append/append-shape.js";
 import { FilterOperator } from "../operators/filter-operator.js";
+import { DEAD_LETTER_SHAPE, DeadLetters } from "../operators/poison/dead-letters.js";
+import { PoisonGate } from "../operators/poison/poison-gate.js";
 import { SourceOperator, type SourceOperatorOptions } from "../operators/source-operator.js";
 import { createAggregate } from "../operators/window/aggregates/create.js";
 import {
@@ -21,6 +23,8 @@ export interface CompiledPlan {
   readonly sources: readonly SourceOperator[];
   readonly outputs: readonly OutputOperator[];
   readonly shapes: readonly OutputShape[];
+  /** The last of the outputs; has a shape only if some source sends rows there. */
+  readonly letters: DeadLetters;
 }
 
 /**
@@ -54,30 +58,50 @@ export function compilePlan(plan: Plan, tables: readonly CatalogTable[]): Compil
     });
   });
   const outputs = [...windows, ...appends, ...matches];
-  const operatorsInto = (input: string): Operator[] => [
+  const letters = new DeadLetters(plan.pipeline);
+  const operatorsInto = (input: string, gate: PoisonGate | null): Operator[] => [
     ...outputs.filter((output) => output.node.input === input).map(({ operator }) => operator),
     ...nodesOf(plan, "filter")
       .filter((filter) => filter.input === input)
-      .map((filter) => new FilterOperator(filter.id, filter.predicate, operatorsInto(filter.id))),
+      .map(({ id, predicate }) => {
+        return new FilterOperator({ id, predicate, gate, next: operatorsInto(id, gate) });
+      }),
   ];
   const sources = nodesOf(plan, "source").map((node) => {
     const used = columnsUsed(plan, node);
     const columns = [...new Set(node.eventTime === null ? used : [node.eventTime, ...used])];
+    const gate = compileGate(node, tableOf(node), { columns, letters });
     return new SourceOperator({
       ...oldRowsOf(plan, node, { table: tableOf(node), columns }),
       id: node.id,
       table: node.table,
       eventTimeColumn: node.eventTime,
       outOfOrderMs: node.outOfOrderMs,
-      columns,
-      next: operatorsInto(node.id),
+      columns: [...new Set([...columns, ...(node.poison?.blockBy ?? [])])],
+      gate,
+      next: operatorsInto(node.id, gate),
     });
   });
   return {
     sources,
-    outputs: outputs.map(({ operator }) => operator),
-    shapes: outputs.map(({ shape }) => shape),
+    outputs: [...outputs.map(({ operator }) => operator), letters],
+    shapes: [
+      ...outputs.map(({ shape }) => shape),
+      ...(nodesOf(plan, "source").some(({ poison }) => poison) ? [DEAD_LETTER_SHAPE] : []),
+    ],
+    letters,
   };
+}
+
+function compileGate(
+  { id, poison }: SourceNode,
+  table: CatalogTable,
+  parts: { readonly columns: readonly string[]; readonly letters: DeadLetters },
+): PoisonGate | null {
+  if (poison === undefined) return null;
+  const { mask, blockBy } = poison;
+  for (const name of [...mask, ...(blockBy ?? [])]) columnOf(table, name, id);
+  return new PoisonGate({ source: id, mask, blockBy, ...parts });
 }
 
 /** The step whose rows reach step `id`. */

@@ -1,6 +1,7 @@
 import { formatDuration } from "../core/duration.js";
+import { DEAD_LETTERS } from "../core/poison.js";
 import { stepsOf } from "../operators/pattern/definition.js";
-import type { Plan, PlanNode } from "./plan.js";
+import type { Plan, PlanNode, PoisonPlan } from "./plan.js";
 
 /** The plan as lines of text, a step a line, in the words of docs/concepts.md. */
 export function describePlan(plan: Plan): string {
@@ -16,7 +17,8 @@ function describeNode(node: PlanNode): string {
       const kind = { inserts: "append-only", changes: "every change", rows: "rows as they stand" }[
         node.reads
       ];
-      return `changes of ${node.table}, ${kind}, ${time}, out of order by up to ${bound}`;
+      const poison = node.poison === undefined ? "" : `, ${describePoison(node.poison)}`;
+      return `changes of ${node.table}, ${kind}, ${time}, out of order by up to ${bound}${poison}`;
     }
     case "filter":
       return `of ${node.input}: rows that pass a function`;
@@ -50,4 +52,10 @@ function describeNode(node: PlanNode): string {
       return `of ${node.input}: table ${node.table}, a row a change (${columns}), ${retain}`;
     }
   }
+}
+
+function describePoison({ mask, blockBy }: PoisonPlan): string {
+  const blocks = blockBy === null ? "" : `, blocking by ${blockBy.join(", ")}`;
+  const masks = mask.length === 0 ? "" : `, masking ${mask.join(", ")}`;
+  return `poison rows to ${DEAD_LETTERS}${blocks}${masks}`;
 }

@@ -11,6 +11,14 @@ export interface AggregatePlan {
   readonly column: string | null;
 }
 
+/** What becomes of rows that a step cannot take. */
+export interface PoisonPlan {
+  /** Columns that a dead letter does not show. */
+  readonly mask: readonly string[];
+  /** Columns that name what is blocked after such a row; null blocks nothing. */
+  readonly blockBy: readonly string[] | null;
+}
+
 /** A table's changes. */
 export interface SourceNode {
   readonly op: "source";
@@ -25,6 +33,8 @@ export interface SourceNode {
    * `rows`: rows that come in and rows that leave, so that results follow the table as it stands.
    */
   readonly reads: "inserts" | "changes" | "rows";
+  /** Absent: such a row stops the pipeline. */
+  readonly poison?: PoisonPlan;
 }
 
 /** Rows for which a function is true. */

@@ -7,6 +7,7 @@ import { type Lsn, ZERO_LSN } from "../core/lsn.js";
 import type { Position } from "../core/position.js";
 import type { Sink, SinkCommit } from "../core/sink.js";
 import type { ChangeStream } from "../core/source.js";
+import type { DeadLetters } from "../operators/poison/dead-letters.js";
 import { Checkpointer } from "./checkpointer.js";
 import { compilePlan } from "./compile.js";
 import { Engine } from "./engine.js";
@@ -43,6 +44,7 @@ export class Session {
   readonly #failpoint: Failpoint;
   #stream: ChangeStream | null = null;
   #engine: Engine | null = null;
+  #letters: DeadLetters | null = null;
   #epoch = 0;
   #ownEpoch: number;
   #systemId = "";
@@ -108,6 +110,8 @@ export class Session {
       watermarkMs: engine.watermarkMs,
       lastCommitMs: engine.lastCommitMs,
       isReplaying: engine.isReplaying,
+      deadLetters: this.#letters?.count ?? 0,
+      blockedKeys: this.#letters?.state.size ?? 0,
     };
   }
 
@@ -229,6 +233,7 @@ export class Session {
     });
     engine.restore(saved.blocks);
     this.#engine = engine;
+    this.#letters = compiled.letters;
     this.#hasNews = engine.resend(compiled.shapes.map(({ name }) => created.includes(name)));
     this.#lastCheckpointMs = this.#parts.clock.monotonic();
     return stream;

@@ -23,4 +23,8 @@ export interface RunStatus {
   /** Commit time of the last transaction processed. */
   readonly lastCommitMs: number | null;
   readonly isReplaying: boolean;
+  /** Rows put aside since this connection began, those of a replay included. */
+  readonly deadLetters: number;
+  /** Keys whose rows are held back. */
+  readonly blockedKeys: number;
 }

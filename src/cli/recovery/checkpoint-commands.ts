@@ -121,6 +121,7 @@ export async function replaceCheckpoint(
   const next = Math.max(epoch, header?.epoch ?? 0, progress?.epoch ?? 0) + 1;
   await store.reset();
   await store.claim(next, position);
+  await store.load(); // what the save goes on from
   await store.save({ epoch: next, position, blocks });
   await store.settled(position.lsn);
 }

@@ -39,6 +39,15 @@ export function addRecoveryCommands(program: Command, load: Load): void {
       const { takeOver } = await import("./takeover.js");
       show(await takeOver(await load(config), options.yes === true));
     });
+  program
+    .command("release")
+    .argument("[config]", CONFIG)
+    .description("let rows pass again whose keys are blocked by a dead letter")
+    .option("--yes", YES)
+    .action(async (config, options) => {
+      const { release } = await import("./release.js");
+      show(await release(await load(config), options.yes === true));
+    });
   addCheckpointCommands(program.command("checkpoint"), load, show);
 }
 

@@ -6,8 +6,8 @@ import type { AppendBatch, OutputShape } from "../../core/output.js";
 import { PackedCells } from "../../core/packed-cells.js";
 import { columnIndex, type Relation } from "../../core/relation.js";
 import type { Rows } from "../../core/rows.js";
-import { Timestamp } from "../../core/timestamp.js";
 import { StepState } from "../../state/step-state.js";
+import { commitTime } from "../commit-time.js";
 import { imageJson } from "./image-json.js";
 import { Retention } from "./retention.js";
 
@@ -223,12 +223,6 @@ function addInteger(cells: PackedCells, value: number): void {
     rest = tenth;
   } while (rest > 0);
   cells.addBytes(digits, at, digits.length);
-}
-
-/** Commit times have microseconds, which the slice has as a fraction of milliseconds. */
-function commitTime(commitMs: number): string {
-  const ms = Math.floor(commitMs);
-  return Timestamp.of(ms, Math.round((commitMs - ms) * 1000)).toString();
 }
 
 /** PostgreSQL's text of a `text[]`. */
