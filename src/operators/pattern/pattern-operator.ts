@@ -1,10 +1,9 @@
-import type { Batch } from "../../core/batch.js";
 import { TidemarkError } from "../../core/errors.js";
 import type { Operator, OutputOperator } from "../../core/operator.js";
 import type { AppendBatch } from "../../core/output.js";
 import { columnIndex, type Relation } from "../../core/relation.js";
 import { Row } from "../../core/row.js";
-import { emptyRows, type Rows } from "../../core/rows.js";
+import { emptyRows, pushRow, type Rows } from "../../core/rows.js";
 import { KeyedState } from "../../state/keyed-state.js";
 import { StateNumber } from "../../state/state-number.js";
 import { StepState } from "../../state/step-state.js";
@@ -74,8 +73,9 @@ export class PatternOperator implements OutputOperator {
   #relation: Relation | null = null;
   #keyColumns: number[] = [];
   /** Where the arrival's row lies, or the event that it was kept as already. */
-  #batch: Batch = this.#late.batch;
-  #index = 0;
+  #bytes: Uint8Array = new Uint8Array(0);
+  #cells: Int32Array = new Int32Array(0);
+  #image = 0;
   #keptEvent: RowEvent | null = null;
   #matched: Omit<FoundMatch, "key">[] = [];
   #timedOut: Omit<FoundMatch, "key">[] = [];
@@ -170,11 +170,11 @@ export class PatternOperator implements OutputOperator {
 
   /** Matches a row at once. */
   #offerRow(rows: Rows, k: number): void {
-    const i = this.#arrive(rows, k);
+    this.#arrive(rows, k);
     const arrival = this.#arrival;
     if (arrival.ms > this.#clockMs.value) this.#clockMs.value = arrival.ms;
     else arrival.ms = this.#clockMs.value;
-    this.#setKey(rows, i);
+    this.#setKey();
     const found = this.#keyed.find(0);
     const before = found < 0 ? null : (this.#runs.get(found) ?? null);
     this.#load(before);
@@ -200,11 +200,11 @@ export class PatternOperator implements OutputOperator {
   #await(rows: Rows, k: number): void {
     const ms = rows.eventMs[k] as number;
     if (!(ms >= this.#clockMs.value) || ms === Number.POSITIVE_INFINITY) {
-      this.#setLate(rows, k);
+      pushRow(this.#late, rows.indices[k] as number, rows.images[k] as number);
       return;
     }
-    const i = this.#arrive(rows, k);
-    this.#setKey(rows, i);
+    this.#arrive(rows, k);
+    this.#setKey();
     const slot = this.#keyed.slot(0);
     const before = this.#runs.get(slot) ?? null;
     this.#load(before);
@@ -235,8 +235,8 @@ export class PatternOperator implements OutputOperator {
     }
   }
 
-  /** Fills the arrival with a row of a selection; returns its index in the batch. */
-  #arrive(rows: Rows, k: number): number {
+  /** Fills the arrival with a row of a selection. */
+  #arrive(rows: Rows, k: number): void {
     const { batch, relation, slice, indices } = rows;
     const i = indices[k] as number;
     const arrival = this.#arrival;
@@ -245,30 +245,30 @@ export class PatternOperator implements OutputOperator {
     arrival.ordinal = slice.firstOrdinal + i - slice.from;
     arrival.xid = slice.xid;
     const bytes = batch.bytes[i] as Uint8Array;
-    arrival.row = Row.of(relation, bytes, batch.cells, batch.after[i] as number);
-    this.#batch = batch;
-    this.#index = i;
+    const image = rows.images[k] as number;
+    arrival.row = Row.of(relation, bytes, batch.cells, image);
+    this.#bytes = bytes;
+    this.#cells = batch.cells;
+    this.#image = image;
     this.#keptEvent = null;
-    return i;
   }
 
   /** Detaches the arrival from the batch. */
   #keep(arrival: Arrival): RowEvent {
-    const relation = this.#relation as Relation;
-    return (
-      this.#keptEvent ??
-      new RowEvent(arrival, this.#options.keeper.pack(this.#batch, this.#index, relation))
-    );
+    if (this.#keptEvent !== null) return this.#keptEvent;
+    const { keeper } = this.#options;
+    return new RowEvent(arrival, keeper.pack(this.#bytes, this.#cells, this.#image));
   }
 
-  #setKey({ batch }: Rows, i: number): void {
+  /** Names the arrival's key to the keyed state. */
+  #setKey(): void {
     const keyed = this.#keyed;
     keyed.beginKey();
     for (const column of this.#keyColumns) {
-      const cell = (batch.after[i] as number) + 2 * column;
-      const start = batch.cells[cell] as number;
+      const cell = this.#image + 2 * column;
+      const start = this.#cells[cell] as number;
       if (start < 0) keyed.addNull();
-      else keyed.addBytes(batch.bytes[i] as Uint8Array, start, batch.cells[cell + 1] as number);
+      else keyed.addBytes(this.#bytes, start, this.#cells[cell + 1] as number);
     }
   }
 
@@ -326,20 +326,10 @@ export class PatternOperator implements OutputOperator {
     this.#entry.runs = overflow === "dropOldest" ? runs.slice(tooMany) : runs.slice(0, maxRuns);
   }
 
-  #setLate(rows: Rows, k: number): void {
-    const late = this.#late;
-    if (late.indices.length < rows.count) {
-      const indices = new Int32Array(rows.indices.length);
-      indices.set(late.indices);
-      late.indices = indices;
-      late.eventMs = new Float64Array(rows.indices.length);
-    }
-    late.indices[late.count++] = rows.indices[k] as number;
-  }
-
   #bind(relation: Relation): void {
     this.#relation = relation;
     this.#keyColumns = this.#options.keys.map((name) => columnIndex(relation, name));
+    this.#options.keeper.bind(relation);
   }
 }
 

@@ -1,4 +1,3 @@
-import type { Batch } from "../../core/batch.js";
 import type { Lsn } from "../../core/lsn.js";
 import { type Column, columnIndex, type Relation } from "../../core/relation.js";
 import { Row } from "../../core/row.js";
@@ -62,7 +61,6 @@ export class RowEvent implements PatternEvent {
 export class RowKeeper {
   /** The kept columns as a relation of their own, for reading. */
   readonly #kept: Relation;
-  #bound: Relation | null = null;
   #indices: number[] = [];
   #scratch: Buffer = Buffer.alloc(256);
 
@@ -82,18 +80,17 @@ export class RowKeeper {
     return this.#kept.columns;
   }
 
-  /** The new row of change `i`. */
-  pack(batch: Batch, i: number, relation: Relation): string {
-    if (relation !== this.#bound) {
-      this.#bound = relation;
-      this.#indices = this.#kept.columns.map(({ name }) => columnIndex(relation, name));
-    }
-    const bytes = batch.bytes[i] as Uint8Array;
-    const image = batch.after[i] as number;
+  /** Rows to be packed are of this relation from now on. */
+  bind(relation: Relation): void {
+    this.#indices = this.#kept.columns.map(({ name }) => columnIndex(relation, name));
+  }
+
+  /** Packs the row whose cells begin at `image`. */
+  pack(bytes: Uint8Array, cells: Int32Array, image: number): string {
     let used = 0;
     for (const index of this.#indices) {
-      const start = index < 0 ? -1 : (batch.cells[image + 2 * index] as number);
-      const end = start < 0 ? start : (batch.cells[image + 2 * index + 1] as number);
+      const start = index < 0 ? -1 : (cells[image + 2 * index] as number);
+      const end = start < 0 ? start : (cells[image + 2 * index + 1] as number);
       this.#reserve(used + 5 + end - start);
       const to = this.#scratch;
       let rest = start < 0 ? 0 : end - start + 1;
