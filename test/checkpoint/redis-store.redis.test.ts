@@ -74,7 +74,8 @@ describe("the checkpoint store in Redis", () => {
         const [id] = await listed(pipeline);
         const key = `test:{${pipeline}}:segment:${id}`;
         const [field = ""] = await admin.hkeys(key);
-        await admin.hset(key, field, "other bytes");
+        const { length } = (await admin.hget(key, field)) ?? "";
+        await admin.hset(key, field, "#".repeat(length));
       },
       storedBytes: async () => {
         let bytes = 0;
