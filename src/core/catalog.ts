@@ -8,6 +8,11 @@ export interface CatalogColumn {
   /** `format_type` with its modifier: `numeric(12,2)`. */
   readonly typeName: string;
   readonly isNotNull: boolean;
+  /**
+   * Collation of text: its name, the locale's for the database's own, with `nondeterministic` in
+   * front where different texts can be equal. Null or absent: none, or not known.
+   */
+  readonly collation?: string | null;
   readonly codec: CellCodec;
 }
 
@@ -39,5 +44,7 @@ export interface CatalogTable {
   readonly replicaIdentity: ReplicaIdentity;
   /** Columns by which updates and deletes name the old row; empty for FULL and for none. */
   readonly identityKey: readonly string[];
+  /** The database's own collation, which literals have; absent when it is not known. */
+  readonly collation?: string | null;
   readonly columns: readonly CatalogColumn[];
 }

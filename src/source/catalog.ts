@@ -11,15 +11,30 @@ const IDENTITY: Readonly<Record<string, ReplicaIdentity>> = {
   i: "index",
 };
 
+// The provider came with version 15, the builtin one and its locale's column with 17: to_jsonb
+// reads columns by name. Where only letters follow a locale, order is that of C.UTF-8.
+const DATABASE_COLLATION = `
+  (select case to_jsonb(d) ->> 'datlocprovider'
+            when 'b' then to_jsonb(d) ->> 'datlocale'
+            when 'i' then 'icu'
+            else case when d.datcollate in ('C', 'POSIX') and d.datctype not in ('C', 'POSIX')
+                      then 'C.UTF-8' else d.datcollate end
+          end
+   from pg_database d where d.datname = current_database())`;
+
 const TABLES = `
   select c.oid::int8::text as oid, n.nspname as schema, c.relname as name,
-         c.relreplident as identity, c.relkind as kind
+         c.relreplident as identity, c.relkind as kind, ${DATABASE_COLLATION} as collation
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
   where n.nspname = $1 and c.relname = $2`;
 
 const COLUMNS = `
   select a.attname as name, a.atttypid::int8::text as type_oid, a.attnotnull as not_null,
          format_type(a.atttypid, a.atttypmod) as type_name,
+         (select case when not co.collisdeterministic then 'nondeterministic ' || co.collname
+                      when co.collprovider = 'd' then ${DATABASE_COLLATION}
+                      else co.collname end
+          from pg_collation co where co.oid = a.attcollation) as collation,
          coalesce((select true from pg_index i
                    where i.indrelid = a.attrelid and a.attnum = any (i.indkey)
                      and case c.relreplident when 'd' then i.indisprimary
@@ -54,6 +69,7 @@ export async function describeTable(
       typeOid: Number(row["type_oid"]),
       typeName: String(row["type_name"]),
       isNotNull: row["not_null"] === true,
+      collation: typeof row["collation"] === "string" ? row["collation"] : null,
       codec: codecOf(Number(row["type_oid"])),
     }),
   );
@@ -63,6 +79,7 @@ export async function describeTable(
     qualifiedName: joinTableName(schema, name),
     replicaIdentity: IDENTITY[String(table["identity"])] ?? "default",
     identityKey: rows.filter((row) => row["in_identity"] === true).map((r) => String(r["name"])),
+    collation: typeof table["collation"] === "string" ? table["collation"] : null,
     columns,
   };
 }
