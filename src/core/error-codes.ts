@@ -41,6 +41,7 @@ export type ErrorCode =
   | "CONFIG_INVALID"
   | "CONFIG_NOT_FOUND"
   | "PLAN_INVALID"
+  | "EXPRESSION_INVALID"
   | "VIEW_MISMATCH"
   | "EMBEDDED_POSTGRES_MISSING"
   | "SERVICE_START_FAILED"
@@ -76,6 +77,7 @@ export type ErrorCode =
   | "USER_FUNCTION"
   | "POISON_LIMIT"
   | "RELEASE_REFUSED"
+  | "EXPRESSION_FAILED"
   | "PROTOCOL"
   | "SPILL_FAILED"
   | "LIVENESS"
@@ -112,6 +114,12 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorCodeFacts>> = {
     "never",
     EXIT.config,
     "The pipeline asks for something that cannot be computed: an unknown column, a type without that aggregate, two outputs with one name. The message names the place.",
+  ),
+  EXPRESSION_INVALID: facts(
+    "config",
+    "never",
+    EXIT.config,
+    "A PostgreSQL expression does not parse, names what is not there, mixes types, or uses what expressions do not support. The message has line, column and the nearest thing that works; docs/expressions.md lists what there is.",
   ),
   VIEW_MISMATCH: facts(
     "config",
@@ -322,6 +330,12 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorCodeFacts>> = {
     "operator",
     EXIT.data,
     "Blocked keys can only be released where state and results stand at one position, as after a stop. Start and stop the pipeline once, then try again.",
+  ),
+  EXPRESSION_FAILED: facts(
+    "data",
+    "operator",
+    EXIT.data,
+    "An expression failed for a row, as it would in PostgreSQL: a division by zero, a number out of range, a text that is no number. The message has the place in the expression and the reason, never the row. Guard the expression (CASE, NULLIF) or mend the row.",
   ),
   PROTOCOL: facts(
     "source",
