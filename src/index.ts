@@ -33,6 +33,7 @@ export { Range } from "./core/range.js";
 export type { RunStateName } from "./core/run-state.js";
 export { TimeOfDay } from "./core/time-of-day.js";
 export { Timestamp } from "./core/timestamp.js";
+export { type SqlParameter, type SqlText, sql } from "./expression/sql-text.js";
 export {
   type AggregateSpec,
   type AppendOptions,

@@ -2,9 +2,13 @@ import type { ErrorCode } from "./error-codes.js";
 
 /**
  * Failures that one row causes and that every other row may be spared: its cell is no value of its
- * type, or a function of the pipeline threw for it.
+ * type, or a function or an expression of the pipeline failed for it.
  */
-const POISON_CODES: ReadonlySet<ErrorCode> = new Set(["BAD_VALUE", "USER_FUNCTION"]);
+const POISON_CODES: ReadonlySet<ErrorCode> = new Set([
+  "BAD_VALUE",
+  "USER_FUNCTION",
+  "EXPRESSION_FAILED",
+]);
 
 /** Whether an error of this code is the fault of the row that was processed. */
 export function isPoison(code: ErrorCode): boolean {

@@ -4,11 +4,14 @@ import type { Numeric } from "../core/numeric.js";
 import type { Row } from "../core/row.js";
 import { joinTableName, splitTableName } from "../core/sql.js";
 import type { Timestamp } from "../core/timestamp.js";
+import type { SqlText } from "../expression/sql-text.js";
 import type { CheckpointSpec } from "./checkpoint-settings.js";
+
 import { type Keyed, keyedRows } from "./match-builder.js";
 import type {
   AggregatePlan,
   AppendNode,
+  FilterNode,
   Plan,
   PlanNode,
   PoisonPlan,
@@ -183,17 +186,18 @@ export interface TableOptions<R> extends Omit<FromOptions<R>, "appendOnly" | "on
 /** The rows of a table as they stand: an update takes the old row out and brings the new one in. */
 export interface TableRows<R> {
   /**
-   * Rows for which the function is true; it has to give the same answer for the same row. A row's
-   * columns decode when read; the row is valid during the call.
+   * Rows for which the function is true, or the PostgreSQL expression: sql`amount > 100`. A
+   * function has to give the same answer for the same row; the row's columns decode when read, and
+   * it is valid during the call.
    */
-  filter(predicate: (row: Readonly<R>) => boolean): TableRows<R>;
+  filter(predicate: ((row: Readonly<R>) => boolean) | SqlText): TableRows<R>;
   /** Groups by columns; without any, all rows form one group. */
   groupBy<K extends ColumnOf<R>>(...columns: K[]): Grouped<R>;
 }
 
 /** Rows of a table that is only inserted into, on their way. */
 export interface Stream<R> extends TableRows<R> {
-  filter(predicate: (row: Readonly<R>) => boolean): Stream<R>;
+  filter(predicate: ((row: Readonly<R>) => boolean) | SqlText): Stream<R>;
   /** Has patterns looked for among the rows of each key; without columns, among all rows. */
   keyBy<K extends ColumnOf<R>>(...columns: K[]): Keyed<R>;
   /** Adds each row to a table, with its position. */
@@ -366,7 +370,7 @@ function streamOf(nodes: PlanNode[], input: string): Stream<Row> {
   return {
     filter(predicate) {
       const id = uniqueId(nodes, `${input} filter`);
-      nodes.push({ op: "filter", id, input, predicate: predicate as (row: Row) => boolean });
+      nodes.push({ op: "filter", id, input, predicate: predicate as FilterNode["predicate"] });
       return streamOf(nodes, id);
     },
     groupBy(...keys) {

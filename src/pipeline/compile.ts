@@ -3,11 +3,13 @@ import { TidemarkError } from "../core/errors.js";
 import type { Operator, OutputOperator } from "../core/operator.js";
 import type { OutputColumn, OutputShape } from "../core/output.js";
 import { quoteTable } from "../core/sql.js";
+import type { Grammar } from "../expression/grammar.js";
 import { AppendOperator } from "../operators/append/append-operator.js";
 import { appendShape } from "../operators/append/append-shape.js";
 import { FilterOperator } from "../operators/filter-operator.js";
 import { DEAD_LETTER_SHAPE, DeadLetters } from "../operators/poison/dead-letters.js";
 import { PoisonGate } from "../operators/poison/poison-gate.js";
+import { conditionTest, functionTest, type RowTest } from "../operators/row-test.js";
 import { SourceOperator, type SourceOperatorOptions } from "../operators/source-operator.js";
 import { createAggregate } from "../operators/window/aggregates/create.js";
 import {
@@ -16,7 +18,16 @@ import {
   WindowOperator,
 } from "../operators/window/window-operator.js";
 import { compileMatch, matchColumns } from "./compile-match.js";
-import { type AppendNode, nodesOf, type Plan, type SourceNode, type WindowNode } from "./plan.js";
+import { type Condition, checkConditions } from "./conditions.js";
+import {
+  type AppendNode,
+  type FilterNode,
+  nodesOf,
+  type Plan,
+  type SourceNode,
+  sourceOf,
+  type WindowNode,
+} from "./plan.js";
 
 /** A plan with its types checked, as operators that are wired up. */
 export interface CompiledPlan {
@@ -29,9 +40,14 @@ export interface CompiledPlan {
 
 /**
  * Checks a plan against the catalogue and makes its operators. Throws PLAN_INVALID for a column
- * that does not exist or a type that cannot do what is asked, naming the step.
+ * that does not exist or a type that cannot do what is asked, naming the step. A plan with
+ * expressions needs the grammar (`grammarFor`).
  */
-export function compilePlan(plan: Plan, tables: readonly CatalogTable[]): CompiledPlan {
+export function compilePlan(
+  plan: Plan,
+  tables: readonly CatalogTable[],
+  grammar: Grammar | null = null,
+): CompiledPlan {
   const tableOf = (source: SourceNode): CatalogTable => {
     const table = tables.find((t) => t.qualifiedName === source.table);
     if (table === undefined) throw invalid(`${source.id}: the table is not described`);
@@ -58,17 +74,20 @@ export function compilePlan(plan: Plan, tables: readonly CatalogTable[]): Compil
     });
   });
   const outputs = [...windows, ...appends, ...matches];
+  const conditions = checkConditions(plan, tables, grammar);
   const letters = new DeadLetters(plan.pipeline);
   const operatorsInto = (input: string, gate: PoisonGate | null): Operator[] => [
     ...outputs.filter((output) => output.node.input === input).map(({ operator }) => operator),
     ...nodesOf(plan, "filter")
       .filter((filter) => filter.input === input)
-      .map(({ id, predicate }) => {
-        return new FilterOperator({ id, predicate, gate, next: operatorsInto(id, gate) });
+      .map((filter) => {
+        const { id } = filter;
+        const test = testOf(filter, conditions);
+        return new FilterOperator({ id, test, gate, next: operatorsInto(id, gate) });
       }),
   ];
   const sources = nodesOf(plan, "source").map((node) => {
-    const used = columnsUsed(plan, node);
+    const used = [...columnsUsed(plan, node), ...columnsTested(plan, node, conditions)];
     const columns = [...new Set(node.eventTime === null ? used : [node.eventTime, ...used])];
     const gate = compileGate(node, tableOf(node), { columns, letters });
     return new SourceOperator({
@@ -104,12 +123,25 @@ function compileGate(
   return new PoisonGate({ source: id, mask, blockBy, ...parts });
 }
 
-/** The step whose rows reach step `id`. */
-export function sourceOf(plan: Plan, id: string): SourceNode {
-  const node = plan.nodes.find((n) => n.id === id);
-  if (node?.op === "source") return node;
-  if (node === undefined || !("input" in node)) throw invalid(`${id}: there is no such step`);
-  return sourceOf(plan, node.input);
+function testOf(
+  { id, predicate }: FilterNode,
+  conditions: ReadonlyMap<string, Condition>,
+): RowTest {
+  if (typeof predicate === "function") return functionTest(predicate);
+  const condition = conditions.get(id);
+  if (condition === undefined) throw invalid(`${id}: the table is not described`);
+  return conditionTest(condition.tree, condition.text);
+}
+
+/** Columns of a source that the conditions behind it read. */
+export function columnsTested(
+  plan: Plan,
+  source: SourceNode,
+  conditions: ReadonlyMap<string, Condition>,
+): string[] {
+  return [...conditions].flatMap(([id, { columns }]) =>
+    sourceOf(plan, id) === source ? columns : [],
+  );
 }
 
 /** Columns that the steps behind a source name. */
@@ -192,8 +224,10 @@ function oldRowsOf(
 ): Pick<SourceOperatorOptions, "mode" | "keptColumns" | "keyColumns"> {
   if (node.reads !== "rows") return { mode: node.reads };
   if (table.replicaIdentity === "full") return { mode: "images" };
-  // What a function reads is not known, so that a filter needs the whole row.
-  const isFiltered = nodesOf(plan, "filter").some(({ id }) => sourceOf(plan, id) === node);
+  // What a function reads is not known, so that its filter needs the whole row.
+  const isFiltered = nodesOf(plan, "filter").some(
+    ({ id, predicate }) => typeof predicate === "function" && sourceOf(plan, id) === node,
+  );
   const key = table.columns.filter(({ name }) => table.identityKey.includes(name));
   return {
     mode: "kept",

@@ -21,7 +21,9 @@ function describeNode(node: PlanNode): string {
       return `changes of ${node.table}, ${kind}, ${time}, out of order by up to ${bound}${poison}`;
     }
     case "filter":
-      return `of ${node.input}: rows that pass a function`;
+      return typeof node.predicate === "function"
+        ? `of ${node.input}: rows that pass a function`
+        : `of ${node.input}: rows where ${node.predicate.text.trim()}`;
     case "window": {
       const by = node.keys.length === 0 ? "" : ` by ${node.keys.join(", ")}`;
       const aggregates = node.aggregates.map((a) => `${a.name} = ${a.fn}(${a.column ?? "*"})`);

@@ -1,4 +1,7 @@
+import { TidemarkError } from "../core/errors.js";
 import type { Row } from "../core/row.js";
+
+import type { SqlText } from "../expression/sql-text.js";
 import type { PatternDefinition } from "../operators/pattern/definition.js";
 import type { Overflow } from "../operators/pattern/pattern-operator.js";
 import type { RowCondition } from "../operators/pattern/row-conditions.js";
@@ -37,12 +40,12 @@ export interface SourceNode {
   readonly poison?: PoisonPlan;
 }
 
-/** Rows for which a function is true. */
+/** Rows for which a function or a PostgreSQL expression is true. */
 export interface FilterNode {
   readonly op: "filter";
   readonly id: string;
   readonly input: string;
-  readonly predicate: (row: Row) => boolean;
+  readonly predicate: ((row: Row) => boolean) | SqlText;
 }
 
 /** Windows of one size that follow each other. */
@@ -148,6 +151,16 @@ export function nodesOf<K extends PlanNode["op"]>(
   op: K,
 ): Extract<PlanNode, { op: K }>[] {
   return plan.nodes.filter((node): node is Extract<PlanNode, { op: K }> => node.op === op);
+}
+
+/** The step whose rows reach step `id`. Throws PLAN_INVALID when there is none. */
+export function sourceOf(plan: Plan, id: string): SourceNode {
+  const node = plan.nodes.find((n) => n.id === id);
+  if (node?.op === "source") return node;
+  if (node === undefined || !("input" in node)) {
+    throw new TidemarkError("PLAN_INVALID", `${id}: there is no such step.`);
+  }
+  return sourceOf(plan, node.input);
 }
 
 /** The tables a plan writes. */

@@ -7,6 +7,7 @@ import type { Position } from "../core/position.js";
 import type { Sink } from "../core/sink.js";
 import type { ChangeSource, ChangeStream } from "../core/source.js";
 import { compilePlan } from "./compile.js";
+import { grammarFor } from "./conditions.js";
 import { Engine } from "./engine.js";
 import { type Plan, tablesOf } from "./plan.js";
 
@@ -58,7 +59,8 @@ export interface ReplayOutcome {
  */
 export async function replay(parts: ReplayParts): Promise<ReplayOutcome> {
   const { plan, source, sink, range } = parts;
-  const compiled = compilePlan(plan, await source.describe(tablesOf(plan)));
+  const tables = await source.describe(tablesOf(plan));
+  const compiled = compilePlan(plan, tables, await grammarFor(plan));
   const engine = new Engine(compiled.sources, compiled.outputs, {
     cursor: range.from.lsn,
     replayUntil: 0n,

@@ -10,6 +10,7 @@ import type { ChangeStream } from "../core/source.js";
 import type { DeadLetters } from "../operators/poison/dead-letters.js";
 import { Checkpointer } from "./checkpointer.js";
 import { compilePlan } from "./compile.js";
+import { grammarFor } from "./conditions.js";
 import { Engine } from "./engine.js";
 import { decideFlush } from "./flush-policy.js";
 import { nextEpoch } from "./next-epoch.js";
@@ -171,7 +172,7 @@ export class Session {
   async #open(): Promise<ChangeStream> {
     const { plan, source } = this.#parts;
     const tables = await source.describe(tablesOf(plan));
-    const compiled = compilePlan(plan, tables);
+    const compiled = compilePlan(plan, tables, await grammarFor(plan));
     // In this order: while another instance still runs, results are never behind a checkpoint that
     // was read before them.
     const header = await this.#store.open();

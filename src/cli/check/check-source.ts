@@ -2,6 +2,7 @@ import { type Lsn, parseLsn } from "../../core/lsn.js";
 import type { OutputShape } from "../../core/output.js";
 import type { SqlSession } from "../../core/sql.js";
 import type { PipelineDefinition } from "../../pipeline/builder.js";
+import { grammarFor } from "../../pipeline/conditions.js";
 import { kindsOf } from "../../pipeline/plan.js";
 import type { Settings } from "../../pipeline/settings.js";
 import { readServerSettings } from "../../source/server-facts.js";
@@ -34,8 +35,9 @@ export async function checkSource(
   const server = await readServerSettings(session);
   // Before the checkpoint, which a running pipeline moves first: so the slot never looks ahead.
   const slot = await readSlot(session, slotName);
-  const { tables, findings } = await readSourceTables(session, plan);
-  const outputs = checkOutputs(plan, tables);
+  const grammar = await grammarFor(plan);
+  const { tables, findings } = await readSourceTables(session, plan, grammar);
+  const outputs = checkOutputs(plan, tables, grammar);
   const { canCreateInDatabase } = server;
   // As a start does: beside an older slot, a publication is never created.
   const mayCreate = mayCreatePublication && slot === null;

@@ -49,7 +49,7 @@ export async function checkPublication(
       const isRoot = table?.isPartitioned === true && !facts.isViaRoot;
       return isRoot ? judgeRoot(publication, name) : missingTable(publication, name);
     }),
-    ...(await checkFilters(session, publication, tables)),
+    ...(await checkFilters(session, { publication, facts, tables })),
     ...identity(facts.others.some((kind) => kind === "update" || kind === "delete")),
   ];
 }
@@ -127,13 +127,17 @@ function judgeRoot(publication: string, table: string): Finding {
 /** Row filters, and column lists that leave out a column the pipeline is known to read. */
 async function checkFilters(
   session: SqlSession,
-  publication: string,
-  tables: readonly SourceTable[],
+  asked: {
+    readonly publication: string;
+    readonly facts: PublicationFacts;
+    readonly tables: readonly SourceTable[];
+  },
 ): Promise<Finding[]> {
+  const { publication, facts, tables } = asked;
   // to_jsonb reads columns by name: both exist from PostgreSQL 15 on.
   const rows = await session.query(
     `select schemaname as schema, tablename as name, to_jsonb(p) ->> 'rowfilter' as filter,
-            to_jsonb(p) -> 'attnames' as columns
+            to_jsonb(p) -> 'attnames' as columns, to_jsonb(p) ? 'rowfilter' as can_filter
      from pg_publication_tables p where pubname = $1`,
     [publication],
   );
@@ -150,7 +154,8 @@ async function checkFilters(
       findings.push(
         warn(`rows ${table.qualifiedName}`, summary, { cost: "Results do not count the others" }),
       );
-    }
+    } else if (row["can_filter"] === true)
+      findings.push(...proposeFilter(publication, facts, table));
     const sent = row["columns"] as readonly string[] | null;
     const unsent = (sent === null ? [] : table.columnsRead).filter(
       (column) => !sent?.includes(column) && table.columns.some((c) => c.name === column),
@@ -164,6 +169,25 @@ async function checkFilters(
     }
     return findings;
   });
+}
+
+/**
+ * Rows that the server could leave out (PostgreSQL 15). Not where updates or deletes are published:
+ * PostgreSQL then refuses the application's own, unless the replica identity has every column of
+ * the filter.
+ */
+function proposeFilter(
+  publication: string,
+  { others }: PublicationFacts,
+  { qualifiedName, rowFilter }: SourceTable,
+): Finding[] {
+  if (rowFilter === null || others.includes("update") || others.includes("delete")) return [];
+  const alter = `ALTER PUBLICATION ${quoteIdent(publication)}`;
+  const table = quoteTable(qualifiedName);
+  const summary = `Every row is sent; the pipeline wants those where ${rowFilter}`;
+  const fix = `${alter} DROP TABLE ${table}; ${alter} ADD TABLE ${table} WHERE (${rowFilter});`;
+  const cost = "The server could leave out the others, for everybody who reads this publication";
+  return [ok(`row filter ${qualifiedName}`, summary, { cost, fix })];
 }
 
 function sendColumns(publication: string, table: SourceTable, unsent: readonly string[]): string {

@@ -1,9 +1,15 @@
 import { codecOf } from "../../../decoders/types/codecs.js";
 import type { CatalogTable } from "../../core/catalog.js";
+import { TidemarkError } from "../../core/errors.js";
 import type { OutputShape } from "../../core/output.js";
 import { quoteTable, type SqlSession } from "../../core/sql.js";
-import { columnsUsed, compilePlan, sourceOf } from "../../pipeline/compile.js";
-import { nodesOf, type Plan, type PlanNode, tablesOf } from "../../pipeline/plan.js";
+
+import type { Grammar } from "../../expression/grammar.js";
+import { columnsTested, columnsUsed, compilePlan } from "../../pipeline/compile.js";
+import { type Condition, checkConditions } from "../../pipeline/conditions.js";
+import { nodesOf, type Plan, type PlanNode, sourceOf, tablesOf } from "../../pipeline/plan.js";
+import { rowFilterOf } from "../../pipeline/row-filter.js";
+
 import { describeTable } from "../../source/catalog.js";
 import { type Finding, fail, failure, ok } from "./finding.js";
 
@@ -19,6 +25,8 @@ export interface SourceTable extends CatalogTable {
   readonly generatedColumns: readonly string[];
   /** Columns that the plan names; functions may read others. */
   readonly columnsRead: readonly string[];
+  /** Which rows the plan wants, as a publication's row filter; null when it may want every one. */
+  readonly rowFilter: string | null;
 }
 
 const TRAITS = `
@@ -39,12 +47,13 @@ const TRAITS = `
 export async function readSourceTables(
   session: SqlSession,
   plan: Plan,
+  grammar: Grammar | null,
 ): Promise<{ tables: SourceTable[]; findings: Finding[] }> {
   const tables: SourceTable[] = [];
   const findings: Finding[] = [];
   for (const name of tablesOf(plan)) {
     try {
-      const table = await readSourceTable(session, plan, name);
+      const table = await readSourceTable(session, { plan, grammar }, name);
       tables.push(table);
       findings.push(judgeTable(table));
     } catch (error) {
@@ -56,11 +65,12 @@ export async function readSourceTables(
 
 async function readSourceTable(
   session: SqlSession,
-  plan: Plan,
+  { plan, grammar }: { plan: Plan; grammar: Grammar | null },
   qualified: string,
 ): Promise<SourceTable> {
   const table = await describeTable(session, qualified, codecOf);
   const [row] = await session.query(TRAITS, [table.schema, table.name]);
+  const conditions = conditionsOn(plan, table, grammar);
   return {
     ...table,
     isPartitioned: row?.["is_partitioned"] === true,
@@ -68,7 +78,8 @@ async function readSourceTable(
     isOwned: row?.["is_owned"] === true,
     hasIdentity: row?.["has_identity"] === true,
     generatedColumns: row?.["generated"] as string[],
-    columnsRead: columnsRead(plan, qualified),
+    columnsRead: columnsRead(plan, qualified, conditions),
+    rowFilter: rowFilterOf(plan, qualified, conditions),
   };
 }
 
@@ -80,20 +91,37 @@ function judgeTable(table: SourceTable): Finding {
   });
 }
 
-function columnsRead(plan: Plan, table: string): string[] {
-  const times = nodesOf(plan, "source")
-    .filter((source) => source.table === table)
-    .flatMap(({ eventTime }) => eventTime ?? []);
-  const used = nodesOf(plan, "source")
-    .filter((source) => source.table === table)
-    .flatMap((source) => columnsUsed(plan, source));
-  return [...new Set([...times, ...used])];
+/** A condition that is wrong is a finding of the outputs behind it, not of its table. */
+function conditionsOn(
+  plan: Plan,
+  table: CatalogTable,
+  grammar: Grammar | null,
+): ReadonlyMap<string, Condition> {
+  try {
+    return checkConditions(plan, [table], grammar);
+  } catch (error) {
+    if (error instanceof TidemarkError) return new Map();
+    throw error;
+  }
+}
+
+function columnsRead(
+  plan: Plan,
+  table: string,
+  conditions: ReadonlyMap<string, Condition>,
+): string[] {
+  const sources = nodesOf(plan, "source").filter((source) => source.table === table);
+  const times = sources.flatMap(({ eventTime }) => eventTime ?? []);
+  const tested = sources.flatMap((source) => columnsTested(plan, source, conditions));
+  const used = sources.flatMap((source) => columnsUsed(plan, source));
+  return [...new Set([...times, ...tested, ...used])];
 }
 
 /** Compiles each output by itself, so that every one that cannot be computed is reported. */
 export function checkOutputs(
   plan: Plan,
   tables: readonly CatalogTable[],
+  grammar: Grammar | null,
 ): { shapes: OutputShape[]; findings: Finding[] } {
   const shapes: OutputShape[] = [];
   const findings: Finding[] = [];
@@ -109,7 +137,7 @@ export function checkOutputs(
       ("input" in node && node.op === "matches" && node.input === output.id);
     const nodes = plan.nodes.filter(isOwn);
     try {
-      shapes.push(...compilePlan({ ...plan, nodes }, tables).shapes);
+      shapes.push(...compilePlan({ ...plan, nodes }, tables, grammar).shapes);
     } catch (error) {
       findings.push(failure(`output ${"table" in output ? output.table : output.id}`, error));
     }
