@@ -1,7 +1,4 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { CheckpointFolder } from "../../src/checkpoint/file/checkpoint-folder.js";
-import { FileCheckpointStore } from "../../src/checkpoint/file/file-store.js";
-import { parseLsn } from "../../src/core/lsn.js";
 import { openSql } from "../services/sql.js";
 
 /** Someone who looks all the time and believes nothing. */
@@ -13,10 +10,10 @@ export interface Observer {
   stop(): Promise<void>;
 }
 
-/** Which pipeline; with a folder its checkpoints lie there and not beside the results. */
+/** Which pipeline, and how to find its newest checkpoint if it is not beside the results. */
 export interface Observed {
   readonly pipeline: string;
-  readonly folder?: string;
+  readonly newest?: (() => Promise<bigint | null>) | null;
 }
 
 const EVERY_MS = 20;
@@ -29,11 +26,10 @@ const EVERY_MS = 20;
  */
 export function observe(
   urls: { readonly source: string; readonly results: string },
-  { pipeline, folder }: Observed,
+  { pipeline, newest }: Observed,
 ): Observer {
   const source = openSql(urls.source);
   const results = openSql(urls.results);
-  const store = folder === undefined ? null : new CheckpointFolder(folder);
   const violations: string[] = [];
   let samples = 0;
   let isStopping = false;
@@ -51,7 +47,7 @@ export function observe(
       );
       return typeof row?.["at"] === "string" ? BigInt(row["at"]) : null;
     };
-    const checkpoint = await (store === null ? position("checkpoint") : newestIn(store, pipeline));
+    const checkpoint = await (newest?.() ?? position("checkpoint"));
     const progress = await position("progress");
     if (typeof slot?.["at"] !== "string" || checkpoint === null || progress === null) return;
     const confirmed = BigInt(slot["at"]);
@@ -78,9 +74,4 @@ export function observe(
       await Promise.all([source.close(), results.close()]);
     },
   };
-}
-
-async function newestIn(folder: CheckpointFolder, pipeline: string): Promise<bigint | null> {
-  const facts = await new FileCheckpointStore(folder, pipeline).describe();
-  return typeof facts?.lsn === "string" ? parseLsn(facts.lsn) : null;
 }

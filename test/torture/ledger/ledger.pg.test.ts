@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { seededRandom } from "../random.js";
-import { runTorture, STORES } from "./run-torture.js";
+import { runTorture } from "./run-torture.js";
+import { STORES } from "./store-site.js";
 
 const ROUNDS = 12;
 

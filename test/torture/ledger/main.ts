@@ -1,7 +1,8 @@
 // The ledger by hand: `npm run torture -- --rounds 500 --seed 1 --store postgres`. Prints JSON and
 // ends with 1 when a promise was broken.
 import { parseArgs } from "node:util";
-import { runTorture, STORES } from "./run-torture.js";
+import { runTorture } from "./run-torture.js";
+import { STORES } from "./store-site.js";
 
 const { values } = parseArgs({
   options: {
@@ -19,6 +20,8 @@ if (store === undefined || !Number.isInteger(rounds) || !Number.isInteger(seed))
 }
 const onProgress = (line: string): void => void process.stderr.write(`${line}\n`);
 onProgress(`seed ${seed}, ${rounds} rounds, checkpoints in ${store}`);
-const verdict = await runTorture({ rounds, seed, store, onProgress });
+const stop = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
+const verdict = await runTorture({ rounds, seed, store, signal: stop.signal, onProgress });
 process.stdout.write(`${JSON.stringify(verdict, null, 2)}\n`);
 process.exitCode = verdict.violations.length === 0 ? 0 : 1;

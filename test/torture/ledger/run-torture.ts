@@ -2,7 +2,6 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { pathToFileURL } from "node:url";
 import { type PostgresServer, startPostgres } from "../../../src/cli/embedded/postgres-server.js";
 import { FAILPOINTS } from "../../../src/core/failpoint.js";
 import { eventually } from "../../services/eventually.js";
@@ -12,16 +11,15 @@ import { type Observer, observe } from "../observer.js";
 import { type Random, randomOf } from "../random.js";
 import { compareBooks, ledgerConfig } from "./books.js";
 import { type Reader, startReader } from "./reader.js";
+import { openStoreSite, type StoreSite, type TortureStore } from "./store-site.js";
 import { startWorkload, TABLES, type Workload } from "./workload.js";
-
-/** Where checkpoints are kept. */
-export type TortureStore = "postgres" | "file";
-export const STORES: readonly TortureStore[] = ["postgres", "file"];
 
 export interface TortureOptions {
   readonly rounds: number;
   readonly seed: number;
   readonly store: TortureStore;
+  /** Ends the rounds early; the books are compared all the same. */
+  readonly signal?: AbortSignal;
   /** Told what has been done, a line at a time. */
   readonly onProgress?: (line: string) => void;
 }
@@ -48,7 +46,7 @@ export interface TortureVerdict {
 
 const NAME = "ledger";
 const COMPARE_EVERY = 10;
-const STRIKE_WITHIN_MS = 4_000;
+const STRIKE_WITHIN_MS = 3_000;
 const CATCH_UP_MS = 90_000;
 /** L10 and L11. */
 const RSS_LIMIT_MIB = 256;
@@ -64,10 +62,12 @@ export async function runTorture(options: TortureOptions): Promise<TortureVerdic
   const settings = { fsync: "off", track_commit_timestamp: "on" };
   const server = await startPostgres({ settings });
   const folder = mkdtempSync(join(tmpdir(), "tidemark-torture-"));
+  const site = await openStoreSite(options.store, NAME, folder);
   try {
-    const torture = await Torture.begin(options, server, folder);
+    const torture = await Torture.begin(options, { server, folder, site });
     return await torture.run();
   } finally {
+    await site.close();
     await server.close();
     rmSync(folder, { recursive: true, force: true });
   }
@@ -82,9 +82,17 @@ async function makeDatabase(server: PostgresServer, name: string): Promise<strin
   return url.href;
 }
 
+/** What a torture has for itself. */
+interface Ground {
+  readonly server: PostgresServer;
+  readonly folder: string;
+  readonly site: StoreSite;
+}
+
 class Torture {
   readonly #options: TortureOptions;
   readonly #server: PostgresServer;
+  readonly #site: StoreSite;
   readonly #random: Random;
   readonly #config: string;
   readonly #env: Readonly<Record<string, string>>;
@@ -102,19 +110,19 @@ class Torture {
 
   private constructor(
     options: TortureOptions,
-    server: PostgresServer,
-    place: { folder: string; source: string; results: string },
+    { server, folder, site }: Ground,
+    { source, results }: { readonly source: string; readonly results: string },
   ) {
-    const { folder, source, results } = place;
     this.#options = options;
     this.#server = server;
+    this.#site = site;
     this.#random = randomOf(options.seed);
     this.#config = join(folder, "tidemark.config.ts");
     writeFileSync(this.#config, ledgerConfig(NAME));
     this.#env = {
       TIDEMARK_SOURCE_URL: source,
       TIDEMARK_RESULTS_URL: results,
-      ...(options.store === "file" ? { TIDEMARK_CHECKPOINT_URL: pathToFileURL(folder).href } : {}),
+      ...site.env,
       TIDEMARK_FLUSH_INTERVAL: "20ms",
       TIDEMARK_CHECKPOINT_INTERVAL: "100ms",
       TIDEMARK_IDLE_CHECKPOINT_INTERVAL: "200ms",
@@ -125,32 +133,27 @@ class Torture {
     this.#results = openSql(results);
     this.#workload = startWorkload(source, randomOf(options.seed + 1));
     this.#reader = startReader(results);
-    this.#observer = observe(
-      { source, results },
-      { pipeline: NAME, ...(options.store === "file" ? { folder: join(folder, NAME) } : {}) },
-    );
+    this.#observer = observe({ source, results }, { pipeline: NAME, newest: site.newest });
   }
 
   /** Makes the databases and lets the pipeline be born, with a few deaths on the way. */
-  static async begin(
-    options: TortureOptions,
-    server: PostgresServer,
-    folder: string,
-  ): Promise<Torture> {
-    const source = await makeDatabase(server, "books");
-    const results = await makeDatabase(server, "results");
+  static async begin(options: TortureOptions, ground: Ground): Promise<Torture> {
+    const source = await makeDatabase(ground.server, "books");
+    const results = await makeDatabase(ground.server, "results");
     const { sql, close } = openSql(source);
     await sql(TABLES);
     await close();
-    const torture = new Torture(options, server, { folder, source, results });
+    const torture = new Torture(options, ground, { source, results });
     await torture.#bear();
     return torture;
   }
 
   async run(): Promise<TortureVerdict> {
-    const { rounds, onProgress = () => {} } = this.#options;
+    const { rounds, signal, onProgress = () => {} } = this.#options;
     this.#workload.resume();
-    for (let round = 1; round <= rounds && this.#violations.length === 0; round++) {
+    let round = 0;
+    while (round < rounds && this.#violations.length === 0 && signal?.aborted !== true) {
+      round++;
       if (round % COMPARE_EVERY === 0) {
         await this.#compare();
         onProgress(`round ${round}: ${this.#workload.committed} transactions`);
@@ -166,7 +169,7 @@ class Torture {
     if (peakRssMib > RSS_LIMIT_MIB) this.#violations.push(`L10 ${peakRssMib} MiB resident`);
     const sorted = this.#startMs.sort((a, b) => a - b);
     return {
-      ...{ seed: this.#options.seed, store: this.#options.store, rounds },
+      ...{ seed: this.#options.seed, store: this.#options.store, rounds: round },
       kills: Object.fromEntries([...this.#kills].sort()),
       serverCrashes: this.#serverCrashes,
       comparisons: this.#comparisons,
@@ -214,13 +217,17 @@ class Torture {
     if (random.chance(0.5)) {
       const process = this.#start();
       // Half of them die while they start.
-      if (random.chance(0.5)) await process.logged("running", 1, CATCH_UP_MS);
+      const isStarted = random.chance(0.5);
+      if (isStarted) await process.logged("running", 1, CATCH_UP_MS);
       await pause(random.between(20, 600));
-      if (random.chance(0.08)) await this.#crashServer();
+      if (isStarted && random.chance(0.15)) await this.#crashServer();
       await this.#kill("anywhere", process);
       return;
     }
-    const place = FAILPOINTS[random.between(0, FAILPOINTS.length - 1)] ?? "receive";
+    // Checkpoints in PostgreSQL leave no garbage to collect.
+    const hasGarbage = this.#options.store !== "postgres";
+    const places = FAILPOINTS.filter((name) => hasGarbage || name !== "collecting");
+    const place = places[random.between(0, places.length - 1)] ?? "receive";
     const hit = place === "slot-created" ? 1 : random.between(1, place === "draining" ? 2 : 8);
     const process = this.#start(`${place}=kill@${hit}`);
     if (place === "draining") {
@@ -233,7 +240,9 @@ class Torture {
 
   async #crashServer(): Promise<void> {
     this.#serverCrashes++;
-    await this.#server.restart("immediate");
+    const { crash } = this.#site;
+    if (crash !== null && this.#random.chance(0.5)) await crash();
+    else await this.#server.restart("immediate");
     await pause(this.#random.between(0, 1_000));
   }
 
