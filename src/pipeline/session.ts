@@ -1,6 +1,6 @@
 import { assert } from "../core/assert.js";
 import type { Batch } from "../core/batch.js";
-import type { CheckpointHeader, CheckpointStore } from "../core/checkpoint-store.js";
+import type { CheckpointStore } from "../core/checkpoint-store.js";
 import { TidemarkError } from "../core/errors.js";
 import { type Failpoint, NO_FAILPOINT } from "../core/failpoint.js";
 import { type Lsn, ZERO_LSN } from "../core/lsn.js";
@@ -9,13 +9,9 @@ import type { Sink, SinkCommit } from "../core/sink.js";
 import type { ChangeStream } from "../core/source.js";
 import type { DeadLetters } from "../operators/poison/dead-letters.js";
 import { Checkpointer } from "./checkpointer.js";
-import { compilePlan } from "./compile.js";
-import { grammarFor } from "./conditions.js";
 import { Engine } from "./engine.js";
 import { decideFlush } from "./flush-policy.js";
-import { nextEpoch } from "./next-epoch.js";
-import { refuseOrphanedResults } from "./orphaned-results.js";
-import { tablesOf } from "./plan.js";
+import { openSession } from "./open-session.js";
 import type { RuntimeParts } from "./runtime.js";
 import type { RunStatus } from "./status.js";
 
@@ -170,48 +166,23 @@ export class Session {
   }
 
   async #open(): Promise<ChangeStream> {
-    const { plan, source } = this.#parts;
-    const tables = await source.describe(tablesOf(plan));
-    const compiled = compilePlan(plan, tables, await grammarFor(plan));
-    // In this order: while another instance still runs, results are never behind a checkpoint that
-    // was read before them.
-    const header = await this.#store.open();
-    const progress = await this.#sink.open();
-    nextEpoch(this.#ownEpoch, progress, header); // before the slot is taken, too
-    // The first claim of an instance that started with us may lie between the two looks.
-    const isUnclaimed = progress !== null && header?.position == null;
-    const isClaimedSince = isUnclaimed && (await this.#store.readHeader())?.position != null;
-    if (!isClaimedSince) refuseOrphanedResults(progress, header);
-    const created = await this.#sink.prepare(compiled.shapes);
-    // The stream comes before the claim: whoever cannot have the slot must not fence off the
-    // instance that has it.
-    let judged: CheckpointHeader | null = null;
-    const stream = await source.open({
-      readCheckpoint: async () => {
-        judged = await this.#store.readHeader();
-        return judged;
-      },
-      results: progress?.position ?? null,
-      recordBirth: () => this.#store.recordBirth(),
+    const opened = await openSession(this.#parts, {
+      sink: this.#sink,
+      store: this.#store,
       handlers: {
         onBatch: (batch) => this.#onBatch(batch),
         onIdle: (walEnd, serverMs, isUrgent) => this.#onIdle(walEnd, serverMs, isUrgent),
       },
+      ownEpoch: this.#ownEpoch,
+      onStream: (stream) => {
+        this.#stream = stream;
+      },
+      onEpoch: (epoch) => {
+        this.#ownEpoch = epoch;
+      },
     });
-    this.#stream = stream;
-    await this.#failpoint("slot-created");
-    // Read anew: the instance that had the slot has claimed after our first look.
-    const stands = await this.#store.readHeader();
-    const epoch = nextEpoch(this.#ownEpoch, progress, stands);
-    this.#ownEpoch = epoch;
-    await this.#store.claim(epoch, stream.position);
-    const claimed = await this.#sink.claim(epoch, stream.position);
+    const { compiled, stream, epoch, checkpoint, progress, created } = opened;
     this.#epoch = epoch;
-    const saved = await this.#store.load({
-      notBefore: earliestLoad(stream.position.lsn, judged, stands),
-      notAfter: claimed.position.lsn,
-    });
-    for (const reason of saved.passedOver) this.#parts.onPassedOver?.(reason);
     this.#systemId = stream.position.systemId;
     this.#timeline = stream.position.timeline;
     this.#checkpointer = new Checkpointer({
@@ -219,20 +190,20 @@ export class Session {
       clock: this.#parts.clock,
       failpoint: this.#failpoint,
       epoch,
-      loaded: saved.position.lsn,
+      loaded: checkpoint.position.lsn,
       onSaved: () => this.#guard(() => this.#onEnded()),
       onSettled: () => this.#guard(() => this.#onSettled()),
       onFailed: (error) => this.#fail(error),
     });
-    this.#applied = claimed.position.lsn;
-    if (claimed.idleMs !== null) stream.advanced?.(this.#applied, claimed.idleMs);
+    this.#applied = progress.position.lsn;
+    if (progress.idleMs !== null) stream.advanced?.(this.#applied, progress.idleMs);
     const engine = new Engine(compiled.sources, compiled.outputs, {
-      cursor: saved.position.lsn,
+      cursor: checkpoint.position.lsn,
       replayUntil: this.#applied,
-      idleMs: claimed.idleMs,
+      idleMs: progress.idleMs,
       onReplayed: () => this.#saveReplayed(),
     });
-    engine.restore(saved.blocks);
+    engine.restore(checkpoint.blocks);
     this.#engine = engine;
     this.#letters = compiled.letters;
     this.#hasNews = engine.resend(compiled.shapes.map(({ name }) => created.includes(name)));
@@ -462,18 +433,4 @@ export class Session {
       this.#onBoundary();
     });
   }
-}
-
-/**
- * Where the oldest generation may lie that is loaded. The stream begins at `start`, but if another
- * instance has had the slot since the slot was judged, the server may have begun later, and only
- * that instance's last checkpoint is known to be no older than what it acknowledged.
- */
-function earliestLoad(
-  start: Lsn,
-  judged: CheckpointHeader | null,
-  stands: CheckpointHeader | null,
-): Lsn {
-  const isSame = (judged?.epoch ?? 0) === (stands?.epoch ?? 0);
-  return isSame ? start : (stands?.position?.lsn ?? start);
 }

@@ -1,0 +1,97 @@
+import type {
+  CheckpointHeader,
+  CheckpointStore,
+  LoadedCheckpoint,
+} from "../core/checkpoint-store.js";
+import type { Lsn } from "../core/lsn.js";
+import type { Sink, SinkProgress } from "../core/sink.js";
+import type { ChangeStream, StreamHandlers } from "../core/source.js";
+import { type CompiledPlan, compilePlan } from "./compile.js";
+import { grammarFor } from "./conditions.js";
+import { nextEpoch } from "./next-epoch.js";
+import { refuseOrphanedResults } from "./orphaned-results.js";
+import { tablesOf } from "./plan.js";
+import type { RuntimeParts } from "./runtime.js";
+
+/** What opening is done with. */
+export interface SessionEnds {
+  readonly sink: Sink;
+  readonly store: CheckpointStore;
+  readonly handlers: StreamHandlers;
+  /** The last epoch that this process tried to claim, 0 for none. */
+  readonly ownEpoch: number;
+  /** Takes over the stream, which has to be closed whatever happens after. */
+  readonly onStream: (stream: ChangeStream) => void;
+  /** Told what is going to be claimed. */
+  readonly onEpoch: (epoch: number) => void;
+}
+
+/** Both ends of a session, open and claimed for one epoch. */
+export interface OpenedSession {
+  readonly compiled: CompiledPlan;
+  /** Paused. */
+  readonly stream: ChangeStream;
+  readonly epoch: number;
+  readonly checkpoint: LoadedCheckpoint;
+  readonly progress: SinkProgress;
+  /** Names of outputs whose tables are empty. */
+  readonly created: readonly string[];
+}
+
+/** Connects to source, results and checkpoints, and takes over from whoever wrote them last. */
+export async function openSession(parts: RuntimeParts, ends: SessionEnds): Promise<OpenedSession> {
+  const { plan, source, failpoint } = parts;
+  const { sink, store, ownEpoch } = ends;
+  const tables = await source.describe(tablesOf(plan));
+  const compiled = compilePlan(plan, tables, await grammarFor(plan));
+  // In this order: while another instance still runs, results are never behind a checkpoint that
+  // was read before them.
+  const header = await store.open();
+  const seen = await sink.open();
+  nextEpoch(ownEpoch, seen, header); // before the slot is taken, too
+  // The first claim of an instance that started with us may lie between the two looks.
+  const isUnclaimed = seen !== null && header?.position == null;
+  const isClaimedSince = isUnclaimed && (await store.readHeader())?.position != null;
+  if (!isClaimedSince) refuseOrphanedResults(seen, header);
+  const created = await sink.prepare(compiled.shapes);
+  // The stream comes before the claim: whoever cannot have the slot must not fence off the
+  // instance that has it.
+  let judged: CheckpointHeader | null = null;
+  const stream = await source.open({
+    readCheckpoint: async () => {
+      judged = await store.readHeader();
+      return judged;
+    },
+    results: seen?.position ?? null,
+    recordBirth: () => store.recordBirth(),
+    handlers: ends.handlers,
+  });
+  ends.onStream(stream);
+  await failpoint?.("slot-created");
+  // Read anew: the instance that had the slot has claimed after our first look.
+  const stands = await store.readHeader();
+  const epoch = nextEpoch(ownEpoch, seen, stands);
+  ends.onEpoch(epoch);
+  await store.claim(epoch, stream.position);
+  const progress = await sink.claim(epoch, stream.position);
+  const checkpoint = await store.load({
+    notBefore: earliestLoad(stream.position.lsn, judged, stands),
+    notAfter: progress.position.lsn,
+  });
+  for (const reason of checkpoint.passedOver) parts.onPassedOver?.(reason);
+  return { compiled, stream, epoch, checkpoint, progress, created };
+}
+
+/**
+ * Where the oldest generation may lie that is loaded. The stream begins at `start`, but if another
+ * instance has had the slot since the slot was judged, the server may have begun later, and only
+ * that instance's last checkpoint is known to be no older than what it acknowledged.
+ */
+function earliestLoad(
+  start: Lsn,
+  judged: CheckpointHeader | null,
+  stands: CheckpointHeader | null,
+): Lsn {
+  const isSame = (judged?.epoch ?? 0) === (stands?.epoch ?? 0);
+  return isSame ? start : (stands?.position?.lsn ?? start);
+}
