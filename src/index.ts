@@ -13,8 +13,9 @@ import type { RunStateName } from "./core/run-state.js";
 import type { PipelineDefinition } from "./pipeline/builder.js";
 import type { RedisSettings } from "./pipeline/checkpoint-settings.js";
 import { armFailpoints, type FaultEffects } from "./pipeline/failpoints.js";
+import type { RestoredState } from "./pipeline/fit-state.js";
 import { followedTables, kindsOf, outputTablesOf, tablesOf } from "./pipeline/plan.js";
-import { Runtime } from "./pipeline/runtime.js";
+import { type RestoredAt, Runtime } from "./pipeline/runtime.js";
 import { type Environment, resolveSettings, type Settings } from "./pipeline/settings.js";
 import type { RunStatus } from "./pipeline/status.js";
 import { SlotSource } from "./source/slot-source.js";
@@ -91,6 +92,13 @@ export interface StartOptions {
   readonly onRetry?: (error: TidemarkError, delayMs: number) => void;
   /** Told why a damaged checkpoint was passed over; the one before it stands in. */
   readonly onPassedOver?: (reason: TidemarkError) => void;
+  /**
+   * Drop saved state of steps that no longer exist or were changed, instead of refusing to start.
+   * Their views are emptied and count from then on.
+   */
+  readonly allowDropState?: boolean;
+  /** Told when outputs begin without state, and what was dropped. */
+  readonly onRestored?: (restored: RestoredState, at: RestoredAt) => void;
   /** Told whenever a checkpoint has been loaded and reading begins. */
   readonly onRunning?: (status: RunStatus) => void;
 }
@@ -133,6 +141,8 @@ export function start(definition: PipelineDefinition, options: StartOptions = {}
     random: Math.random,
     onRetry: options.onRetry ?? (() => {}),
     onPassedOver: options.onPassedOver ?? (() => {}),
+    mayDropState: options.allowDropState ?? false,
+    onRestored: options.onRestored ?? (() => {}),
     onRunning: options.onRunning ?? (() => {}),
   });
   const done = runtime.run();

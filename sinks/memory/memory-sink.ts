@@ -61,13 +61,14 @@ export class MemorySink implements Sink {
 
   async prepare(outputs: readonly OutputShape[]): Promise<readonly string[]> {
     const shared = this.#opened();
-    const created = outputs.map(({ name }) => name).filter((name) => !shared.views.has(name));
+    const isEmpty = (name: string): boolean => (shared.views.get(name)?.rows.size ?? 0) === 0;
+    const empty = outputs.map(({ name }) => name).filter(isEmpty);
     for (const shape of outputs) {
       this.#prepared.set(shape.name, shape);
       const rows = shared.views.get(shape.name)?.rows ?? new Map();
       shared.views = new Map(shared.views).set(shape.name, { shape, rows });
     }
-    return created;
+    return empty;
   }
 
   async claim(epoch: number, position: Position): Promise<SinkProgress> {
@@ -135,8 +136,9 @@ export class MemorySink implements Sink {
 function applied({ shape, rows: before }: MemoryView, batch: OutputBatch): MemoryView {
   const time = shape.columns.findIndex((column) => column.role === "time");
   const { removeBeforeMs } = batch;
+  const kept = batch.kind === "view" && batch.isWhole ? [] : [...before];
   const rows = new Map(
-    [...before].filter(
+    kept.filter(
       ([, row]) => removeBeforeMs === null || !(epochMs(row[time] ?? null) < removeBeforeMs),
     ),
   );

@@ -11,7 +11,7 @@ const BOUND = "to_timestamp(greatest($1::float8 / 1000, -210866803200))";
 /** The SQL of one view: a table with one row a key. */
 export interface ViewTable {
   readonly shape: OutputShape;
-  /** Creates the table with its key and time index (true), or checks the one that exists. */
+  /** Creates the table with its key and time index, or checks the one that exists: is it empty? */
   ensure(session: SqlSession): Promise<boolean>;
   /** Applies a change inside the caller's transaction. */
   apply(session: SqlSession, batch: ViewBatch): Promise<void>;
@@ -28,12 +28,13 @@ export function viewTable(shape: OutputShape, statementName: string): ViewTable 
   return {
     shape,
     async ensure(session) {
-      if (await checkExisting(session, shape)) return false;
+      if (await checkExisting(session, shape)) return isEmpty(session, table);
       for (const statement of createSql(shape)) await session.query(statement);
       return true;
     },
     async apply(session, batch) {
       const sent: Promise<unknown>[] = [];
+      if (batch.isWhole) sent.push(session.query(`delete from ${table}`));
       if (batch.removeBeforeMs !== null) sent.push(session.query(expire, [batch.removeBeforeMs]));
       for (const hasNull of batch.gone === null ? [] : [false, true]) {
         for (const values of statementValues(rowsWith(batch.gone ?? [], hasNull))) {
@@ -46,6 +47,11 @@ export function viewTable(shape: OutputShape, statementName: string): ViewTable 
       await Promise.all(sent);
     },
   };
+}
+
+async function isEmpty(session: SqlSession, table: string): Promise<boolean> {
+  const [found] = await session.query(`select not exists (select from ${table}) as empty`);
+  return found?.["empty"] === true;
 }
 
 /** Columns of values as the parameters of as many statements as they take. */

@@ -32,6 +32,7 @@ program
   .description("run a pipeline until it is stopped")
   .option("--adopt-slot", "begin at the position of a slot that exists without a checkpoint")
   .option("--record <folder>", "keep the stream in this folder, to be replayed")
+  .option("--allow-drop-state", "drop saved state that the changed pipeline cannot go on with")
   .option("--reset", "first remove slot, checkpoint and result tables: start from nothing")
   .action(async (config, options) => {
     const { runCommand } = await import("./run.js");
@@ -40,6 +41,7 @@ program
     const flags = {
       adoptSlot: options.adoptSlot === true,
       reset: options.reset === true,
+      allowDropState: options.allowDropState === true,
       record: options.record,
     };
     await runCommand(await pipelineOf(config), log, flags);

@@ -9,6 +9,7 @@ import { scrub } from "./logger.js";
 export interface RunCommandOptions {
   readonly adoptSlot: boolean;
   readonly reset: boolean;
+  readonly allowDropState: boolean;
   /** Folder of a recording; goes before what the file says. */
   readonly record?: string | undefined;
 }
@@ -39,6 +40,19 @@ export async function runCommand(
   const running = start(recorded, {
     env: environment,
     adoptSlot: options.adoptSlot,
+    allowDropState: options.allowDropState,
+    onRestored: ({ dropped, fresh }, at) => {
+      for (const { step, differences } of dropped) {
+        log.warn({ step, differences }, "state dropped: it does not fit the changed pipeline");
+      }
+      if (fresh.length === 0) return;
+      const [checkpoint, results] = [formatLsn(at.checkpoint), formatLsn(at.results)];
+      log.warn(
+        { steps: fresh, checkpoint, results },
+        "outputs begin without state: views count what comes after the checkpoint, append tables " +
+          "get what comes after the results",
+      );
+    },
     onRetry: (error, delayMs) => {
       const facts = { state: "RETRYING", code: error.code, retryInMs: Math.round(delayMs) };
       log.warn(facts, scrub(error.message));

@@ -269,7 +269,7 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorCodeFacts>> = {
     "state",
     "operator",
     EXIT.needsResync,
-    "The checkpoint holds state of another shape than the pipeline needs (an operator was changed). Undo the change, name the pipeline anew, or restart from nothing with --reset.",
+    "The checkpoint holds state that the pipeline cannot go on with: a step was changed or taken away. The message names each difference. Undo the change, or run once with --allow-drop-state: other steps go on, the views of these are emptied and count from the checkpoint on. Or name the pipeline anew, or restart from nothing with --reset.",
   ),
   STATE_LIMIT: facts(
     "state",

@@ -7,6 +7,7 @@ export interface StateBlock {
   readonly operator: string;
   /** Key group, 0 to 127; -1 for what is not keyed. */
   readonly block: number;
+  /** Empty for a block that is no more. */
   readonly bytes: Uint8Array;
 }
 
@@ -40,7 +41,12 @@ export interface OperatorState {
   readonly bytes: number;
   /** Begins a snapshot; the one before has ended. */
   snapshot(): StateSnapshot;
-  /** Restores from all blocks of this operator. Called once, before any row. */
+  /**
+   * In which facts a saved block differs from what the operator needs, in words; empty when it can
+   * be restored. Throws CHECKPOINT_CORRUPT.
+   */
+  differences(block: StateBlock): readonly string[];
+  /** Restores from all blocks of this operator, which fit. Called once, before any row. */
   restore(blocks: readonly StateBlock[]): void;
 }
 
@@ -57,6 +63,11 @@ export interface OutputOperator extends StatefulOperator {
   collect(): OutputBatch | null;
   /** Lets the next `collect` give every row: the sink has none. Returns whether there are any. */
   resend(): boolean;
+  /**
+   * Lets the next `collect` give every row, in place of all that the sink has: what it has was not
+   * computed from this state. Where results only grow, they stay.
+   */
+  replace(): void;
   /** Forgets what has changed since the last `collect`: the sink already has it. */
   discard(): void;
 }

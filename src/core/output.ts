@@ -43,6 +43,8 @@ export interface ViewBatch {
   readonly gone: readonly (readonly ResultValue[])[] | null;
   /** Milliseconds since the Unix epoch, or null when nothing is to be removed. */
   readonly removeBeforeMs: number | null;
+  /** Whether these are all rows there are: every other one is removed. */
+  readonly isWhole: boolean;
 }
 
 /**

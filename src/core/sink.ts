@@ -41,8 +41,8 @@ export interface Sink {
   open(): Promise<SinkProgress | null>;
   /**
    * Creates what the outputs need, or throws VIEW_MISMATCH. A table of ours that lacks a column of
-   * an append output gets it. Resolves to the names of those that
-   * were made now and are empty: whatever the state holds has to be written to them again.
+   * an append output gets it. Resolves to the names of those whose tables are empty, made now or
+   * not: a view's rows have to be written to them, if its state has any.
    */
   prepare(outputs: readonly OutputShape[]): Promise<readonly string[]>;
   /**

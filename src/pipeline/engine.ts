@@ -1,11 +1,11 @@
 import { assert } from "../core/assert.js";
 import type { Batch, TransactionSlice } from "../core/batch.js";
-import { TidemarkError } from "../core/errors.js";
 import type { Lsn } from "../core/lsn.js";
 import type { OutputOperator, StateBlock, StateSnapshot } from "../core/operator.js";
 import type { AppendBatch, OutputBatch } from "../core/output.js";
 import type { SourceOperator } from "../operators/source-operator.js";
 import { joinSnapshots } from "../state/join-snapshots.js";
+import { fitState, type RestoredState, stateMismatch } from "./fit-state.js";
 
 /** What has gone through the engine. */
 export interface EngineCounters {
@@ -45,6 +45,8 @@ export class Engine {
   readonly #idleMs: number | null;
   readonly #onReplayed: () => void;
   #resent: readonly OutputOperator[] = [];
+  #replaced: readonly OutputOperator[] = [];
+  #dropped: readonly StateBlock[] = [];
   #isSkipping = false;
   #isInTransaction = false;
   /** Something may have changed since the results were collected. */
@@ -98,33 +100,39 @@ export class Engine {
     return this.#outputs.reduce((bytes, output) => bytes + output.heldBytes, 0);
   }
 
-  /** Loads the blocks of a checkpoint. */
-  restore(blocks: readonly StateBlock[]): void {
-    const known = new Set([...this.#outputs, ...this.#sources].map((operator) => operator.id));
-    const stranger = blocks.find((block) => !known.has(block.operator));
-    if (stranger !== undefined) {
-      throw new TidemarkError(
-        "STATE_MISMATCH",
-        `The checkpoint holds state of "${stranger.operator}", which the pipeline no longer has. ` +
-          "Undo the change, rename the pipeline, or run with --reset.",
-      );
-    }
+  /**
+   * Loads the blocks of a checkpoint. Throws STATE_MISMATCH when some of them fit no step, unless
+   * they may be dropped.
+   */
+  restore(blocks: readonly StateBlock[], mayDrop = false): RestoredState {
+    const { fitting, unfit } = fitState([...this.#outputs, ...this.#sources], blocks);
+    if (unfit.length > 0 && !mayDrop) throw stateMismatch(unfit, this.#cursor);
     for (const { id, state } of [...this.#outputs, ...this.#sources]) {
-      state.restore(blocks.filter((block) => block.operator === id));
+      state.restore(fitting.get(id) ?? []);
     }
     for (const source of this.#sources) source.announce();
+    this.#dropped = unfit.flatMap((state) => state.blocks);
+    // A checkpoint without any state is a pipeline's first: nothing can be missing.
+    const fresh = blocks.length === 0 ? [] : this.#outputs.filter(({ id }) => !fitting.has(id));
+    this.#replaced = fresh;
+    return { dropped: unfit, fresh: fresh.map(({ id }) => id) };
+  }
+
+  /** Whether state was dropped of which the store does not know yet. */
+  get hasDropped(): boolean {
+    return this.#dropped.length > 0;
   }
 
   /**
-   * Has the chosen outputs give all their rows at the next collection that may be, since their
-   * tables are empty. Returns whether there are any.
+   * Has outputs give all their rows at the next collection that may be: the chosen ones because
+   * their tables are empty, those that began without state because their tables may hold rows that
+   * this state knows nothing of. Returns whether there is anything to give.
    */
   resend(isChosen: readonly boolean[]): boolean {
     this.#resent = this.#outputs.filter((_, index) => isChosen[index] === true);
-    if (this.isReplaying) return this.#resent.length > 0; // known when the replay is over
-    let hasRows = false;
-    for (const output of this.#resent) hasRows = output.resend() || hasRows;
-    return hasRows;
+    // In a replay it is known when that is over.
+    if (this.isReplaying) return this.#resent.length + this.#replaced.length > 0;
+    return this.#giveAll();
   }
 
   /** Processes one slice of a batch. */
@@ -183,7 +191,11 @@ export class Engine {
   snapshot(): StateSnapshot {
     assert(!this.#isInTransaction, "a checkpoint stands on a commit boundary");
     assert(!this.#hasUncollected, "a checkpoint is taken after its results are");
-    return joinSnapshots([...this.#outputs, ...this.#sources].map(({ state }) => state.snapshot()));
+    const states = [...this.#outputs, ...this.#sources].map(({ state }) => state);
+    const snapshot = joinSnapshots(states.map((state) => state.snapshot()));
+    const dropped = this.#dropped;
+    this.#dropped = [];
+    return dropped.length === 0 ? snapshot : withoutDropped(snapshot, dropped);
   }
 
   #commit(slice: TransactionSlice, end: Lsn): void {
@@ -211,6 +223,27 @@ export class Engine {
     for (const output of this.#outputs) output.discard();
     this.#hasUncollected = false;
     if (this.#idleMs !== null) this.#onReplayed();
-    for (const output of this.#resent) output.resend();
+    this.#giveAll();
   }
+
+  #giveAll(): boolean {
+    let hasRows = false;
+    for (const output of this.#resent) hasRows = output.resend() || hasRows;
+    for (const output of this.#replaced) output.replace();
+    return hasRows || this.#replaced.length > 0;
+  }
+}
+
+/** The snapshot, and an empty block for each dropped one that it does not replace. */
+function withoutDropped(snapshot: StateSnapshot, dropped: readonly StateBlock[]): StateSnapshot {
+  const nameOf = ({ operator, block }: StateBlock): string => `${operator} ${block}`;
+  return {
+    advance: () => snapshot.advance(),
+    get blocks() {
+      const { blocks } = snapshot;
+      const kept = new Set(blocks.map(nameOf));
+      const gone = dropped.filter((block) => !kept.has(nameOf(block)));
+      return [...blocks, ...gone.map((block) => ({ ...block, bytes: new Uint8Array() }))];
+    },
+  };
 }

@@ -2,11 +2,13 @@ import type { CheckpointStore } from "../core/checkpoint-store.js";
 import type { Clock } from "../core/clock.js";
 import { TidemarkError } from "../core/errors.js";
 import type { Failpoint } from "../core/failpoint.js";
+import type { Lsn } from "../core/lsn.js";
 import { retryDelayMs } from "../core/retry-delay.js";
 import type { RunStateName } from "../core/run-state.js";
 import type { Sink } from "../core/sink.js";
 import type { ChangeSource } from "../core/source.js";
 import type { StateBoard } from "../core/state-board.js";
+import type { RestoredState } from "./fit-state.js";
 import type { Plan } from "./plan.js";
 import { Session } from "./session.js";
 import type { RunSettings } from "./settings.js";
@@ -29,10 +31,20 @@ export interface RuntimeParts {
   readonly onRetry: (error: TidemarkError, delayMs: number) => void;
   /** Told why a newer checkpoint was not loaded, when an older one could stand in. */
   readonly onPassedOver?: (reason: TidemarkError) => void;
+  /** Whether saved state that no step can take over is dropped instead of refused. */
+  readonly mayDropState?: boolean;
+  /** Told when outputs begin without state, and what was dropped. */
+  readonly onRestored?: (restored: RestoredState, at: RestoredAt) => void;
   /** Told when a session has loaded its checkpoint and reads. */
   readonly onRunning?: (status: RunStatus) => void;
   /** Where tests put faults; none when absent. */
   readonly failpoint?: Failpoint;
+}
+
+/** Where a session begins. */
+export interface RestoredAt {
+  readonly checkpoint: Lsn;
+  readonly results: Lsn;
 }
 
 /**

@@ -108,7 +108,7 @@ export class Session {
       lastCommitMs: engine.lastCommitMs,
       isReplaying: engine.isReplaying,
       deadLetters: this.#letters?.count ?? 0,
-      blockedKeys: this.#letters?.state.size ?? 0,
+      blockedKeys: this.#letters?.blocked.size ?? 0,
     };
   }
 
@@ -203,11 +203,18 @@ export class Session {
       idleMs: progress.idleMs,
       onReplayed: () => this.#saveReplayed(),
     });
-    engine.restore(checkpoint.blocks);
+    const restored = engine.restore(checkpoint.blocks, this.#parts.mayDropState);
+    if (restored.dropped.length + restored.fresh.length > 0) {
+      const at = { checkpoint: checkpoint.position.lsn, results: this.#applied };
+      this.#parts.onRestored?.(restored, at);
+    }
     this.#engine = engine;
     this.#letters = compiled.letters;
     this.#hasNews = engine.resend(compiled.shapes.map(({ name }) => created.includes(name)));
-    this.#lastCheckpointMs = this.#parts.clock.monotonic();
+    // What was dropped is gone for the store, too, before anything else can happen.
+    this.#lastCheckpointMs = engine.hasDropped
+      ? Number.NEGATIVE_INFINITY
+      : this.#parts.clock.monotonic();
     return stream;
   }
 
@@ -256,7 +263,7 @@ export class Session {
       isWriting: this.#isWriting,
       isCheckpointing: checkpointer.isBusy,
       hasNews: this.#hasNews,
-      isCheckpointBehind: engine.cursor > checkpointer.saved,
+      isCheckpointBehind: engine.cursor > checkpointer.saved || engine.hasDropped,
       isUrgent: isUrgent && nowMs - this.#lastCheckpointMs >= URGENT_INTERVAL_MS,
       bytesSinceFlush: (this.#stream?.bytesReceived ?? 0) - this.#bytesAtFlush,
       lastFlushMs: this.#lastFlushMs,

@@ -1,10 +1,12 @@
 import { crc32 } from "node:zlib";
 import { TidemarkError } from "../core/errors.js";
+import type { StateSchema } from "./state-schema.js";
 
-// A block: "TMB" and format version 1, Uint32 schema hash, body, Uint32 CRC-32 of all before it.
-// Integers in the body are unsigned LEB128; doubles are 8 bytes; all little-endian.
+// A block: "TMB" and format version 2, Uint32 schema hash, the schema's text (length and bytes),
+// body, Uint32 CRC-32 of all before it. Integers in the text's length and the body are unsigned
+// LEB128; doubles are 8 bytes; all little-endian.
 
-const MAGIC = 0x01424d54; // "TMB" 0x01, read little-endian
+const MAGIC = 0x02424d54; // "TMB" 0x02, read little-endian
 const HEADER_BYTES = 8;
 const CRC_BYTES = 4;
 
@@ -14,10 +16,10 @@ export class BlockWriter {
   #view: DataView = new DataView(this.#bytes.buffer);
   #length = 0;
 
-  /** `schemaHash` names the shape of the state; a reader refuses another one. */
-  constructor(schemaHash: number) {
+  constructor(schema: StateSchema) {
     this.#uint32(MAGIC);
-    this.#uint32(schemaHash);
+    this.#uint32(schema.hash);
+    this.bytes(schema.text);
   }
 
   /** Bytes written so far. */
@@ -77,16 +79,18 @@ export class BlockWriter {
   }
 }
 
-/** Reads a block after checking checksum, format and shape. */
+/** Reads a block after checking checksum and format; whether the schema fits is the caller's. */
 export class BlockReader {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   readonly #end: number;
   readonly #operator: string;
   #at = HEADER_BYTES;
+  /** What the state was made under. */
+  readonly schema: StateSchema;
 
-  /** Throws CHECKPOINT_CORRUPT, or STATE_MISMATCH when the shape is another one. */
-  constructor(bytes: Uint8Array, schemaHash: number, operator: string) {
+  /** Throws CHECKPOINT_CORRUPT. */
+  constructor(bytes: Uint8Array, operator: string) {
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#end = bytes.length - CRC_BYTES;
@@ -96,14 +100,7 @@ export class BlockReader {
       this.#view.getUint32(this.#end, true) === crc32(bytes.subarray(0, this.#end)) &&
       this.#view.getUint32(0, true) === MAGIC;
     if (!isWhole) throw corrupt(operator);
-    if (this.#view.getUint32(4, true) !== schemaHash) {
-      throw new TidemarkError(
-        "STATE_MISMATCH",
-        `The checkpoint holds state of ${operator} in another shape: its keys, window or ` +
-          "aggregates were changed. Undo the change, rename the pipeline, or run with --reset.",
-        { detail: { operator } },
-      );
-    }
+    this.schema = { hash: this.#view.getUint32(4, true), text: this.bytes() };
   }
 
   get isAtEnd(): boolean {
@@ -157,13 +154,4 @@ function corrupt(operator: string): TidemarkError {
       "restore the checkpoint tables from a backup, or run with --reset.",
     { detail: { operator } },
   );
-}
-
-/** A 32-bit hash (FNV-1a) of a description, for {@link BlockWriter}'s `schemaHash`. */
-export function schemaHash(description: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < description.length; i++) {
-    hash = Math.imul(hash ^ description.charCodeAt(i), 0x01000193);
-  }
-  return hash >>> 0;
 }

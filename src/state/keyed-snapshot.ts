@@ -2,6 +2,7 @@ import type { StateBlock } from "../core/operator.js";
 import { BlockWriter } from "./block.js";
 import type { GroupTable } from "./group-table.js";
 import type { StateColumn } from "./state-column.js";
+import type { StateSchema } from "./state-schema.js";
 
 /** One piece of work ends after so many slots or bytes: some tens of microseconds. */
 const PIECE_SLOTS = 256;
@@ -10,7 +11,7 @@ const PIECE_BYTES = 32 * 1024;
 /** Where the blocks of a snapshot go and what they are called. */
 export interface SnapshotTarget {
   readonly operator: string;
-  readonly schemaHash: number;
+  readonly schema: StateSchema;
   /** Finished blocks are added here. */
   readonly blocks: StateBlock[];
 }
@@ -44,12 +45,12 @@ export class KeyedSnapshot {
   #nextGroup = 0;
 
   constructor(table: GroupTable, columns: readonly StateColumn[], options: KeyedSnapshotOptions) {
-    const { groups, schemaHash } = options;
+    const { groups, schema } = options;
     this.#table = table;
     this.#columns = columns;
     this.#options = options;
     this.#writers = Array.from(groups, (isDirty) =>
-      isDirty === 1 ? new BlockWriter(schemaHash) : undefined,
+      isDirty === 1 ? new BlockWriter(schema) : undefined,
     );
     this.#end = groups.includes(1) ? table.end : 0;
     this.#isPassed = new Uint8Array(Math.ceil(this.#end / 8));

@@ -1,7 +1,8 @@
 import type { BlockReader, BlockWriter } from "./block.js";
+import type { StateValue } from "./state-value.js";
 
-/** A number that is not keyed, such as a watermark or a bound; knows whether it has to be saved. */
-export class StateNumber {
+/** A number that is not keyed, such as a watermark or a bound. */
+export class StateNumber implements StateValue {
   #value: number;
   #isDirty = false;
 
@@ -19,7 +20,6 @@ export class StateNumber {
     this.#isDirty = true;
   }
 
-  /** Whether the value changed since it was last saved. */
   get isDirty(): boolean {
     return this.#isDirty;
   }

@@ -1,7 +1,9 @@
+import { assert } from "../core/assert.js";
 import type { OperatorState, StateBlock, StateSnapshot } from "../core/operator.js";
-import { BlockReader, BlockWriter, schemaHash } from "./block.js";
+import { BlockReader, BlockWriter } from "./block.js";
 import type { KeyedState } from "./keyed-state.js";
-import type { StateNumber } from "./state-number.js";
+import { type StateFacts, type StateSchema, schemaDifferences, schemaOf } from "./state-schema.js";
+import type { StateValue } from "./state-value.js";
 
 /** Block number of what is not keyed; key groups have 0 to 127. */
 const VALUES_BLOCK = -1;
@@ -10,13 +12,9 @@ const VALUES_BLOCK = -1;
 export interface StepStateOptions {
   /** The step's stable name. */
   readonly id: string;
-  /**
-   * What the contents of the state follow from, by name, in words for people: keys, window,
-   * aggregates. State that was saved under other facts does not fit.
-   */
-  readonly facts: Readonly<Record<string, string>>;
+  readonly facts: StateFacts;
   /** What is not keyed, in an order that never changes. */
-  readonly values: readonly StateNumber[];
+  readonly values: readonly StateValue[];
   readonly keyed?: KeyedState;
 }
 
@@ -26,11 +24,13 @@ export interface StepStateOptions {
  */
 export class StepState implements OperatorState {
   readonly #options: StepStateOptions;
-  readonly #schemaHash: number;
+  readonly #schema: StateSchema;
+  /** Whether a checkpoint knows the step; its first one names it even if it remembers nothing. */
+  #isKnown = false;
 
   constructor(options: StepStateOptions) {
     this.#options = options;
-    this.#schemaHash = schemaHash(JSON.stringify(options.facts));
+    this.#schema = schemaOf(options.facts);
   }
 
   get bytes(): number {
@@ -40,15 +40,21 @@ export class StepState implements OperatorState {
   snapshot(): StateSnapshot {
     const { id, keyed } = this.#options;
     const blocks = this.#saveValues();
-    const target = { operator: id, schemaHash: this.#schemaHash, blocks };
+    const target = { operator: id, schema: this.#schema, blocks };
     const keyedSnapshot = keyed?.snapshot(target);
     return { blocks, advance: () => keyedSnapshot?.advance() ?? false };
   }
 
+  differences({ bytes }: StateBlock): readonly string[] {
+    return schemaDifferences(new BlockReader(bytes, this.#options.id).schema, this.#schema);
+  }
+
   restore(blocks: readonly StateBlock[]): void {
     const { id, values, keyed } = this.#options;
+    this.#isKnown = blocks.length > 0;
     for (const { block, bytes } of blocks) {
-      const from = new BlockReader(bytes, this.#schemaHash, id);
+      const from = new BlockReader(bytes, id);
+      assert(from.schema.hash === this.#schema.hash, "only state that fits is restored");
       if (block === VALUES_BLOCK) for (const value of values) value.load(from);
       else keyed?.load(from);
     }
@@ -56,8 +62,9 @@ export class StepState implements OperatorState {
 
   #saveValues(): StateBlock[] {
     const { id, values } = this.#options;
-    if (!values.some((value) => value.isDirty)) return [];
-    const out = new BlockWriter(this.#schemaHash);
+    if (this.#isKnown && !values.some((value) => value.isDirty)) return [];
+    this.#isKnown = true;
+    const out = new BlockWriter(this.#schema);
     for (const value of values) value.save(out);
     return [{ operator: id, block: VALUES_BLOCK, bytes: out.finish() }];
   }

@@ -53,7 +53,8 @@ export function batchOf(
   removeBeforeMs: number | null = null,
 ): ViewBatch {
   const columns = [0, 1, 2].map((c) => rows.map((row) => row[c] ?? null));
-  return { kind: "view", output, rowCount: rows.length, columns, gone: null, removeBeforeMs };
+  const given = { output, rowCount: rows.length, columns, removeBeforeMs };
+  return { kind: "view", ...given, gone: null, isWhole: false };
 }
 
 /** A batch of keys whose rows are to go. */
@@ -383,6 +384,34 @@ export const sinkCases: Readonly<Record<string, (fixture: SinkFixture) => Promis
     await next.close();
   },
 
+  "prepare tells which views are empty, also those that a lost run has made": async (fixture) => {
+    const [full, empty] = [fixture.output("full"), fixture.output("empty")];
+    const sink = await ready(fixture, viewShape(full), viewShape(empty));
+    await sink.write(commitAt(200n, [batchOf(full, [["a", noon, 1]])]));
+    await sink.close();
+    const next = fixture.make();
+    await next.open();
+    expect(await next.prepare([viewShape(full), viewShape(empty)])).toEqual([empty]);
+    await next.close();
+  },
+
+  "a batch that is whole replaces every row": async (fixture) => {
+    const view = fixture.output("whole");
+    const sink = await ready(fixture, viewShape(view));
+    const rows = [
+      ["a", noon, 1],
+      ["b", noon, 1],
+      ["a", null, 1],
+      ["a", Timestamp.of(Number.POSITIVE_INFINITY), 1],
+    ] as const;
+    await sink.write(commitAt(200n, [batchOf(view, rows)]));
+    await sink.write(commitAt(300n, [{ ...batchOf(view, [["b", noon, 2]]), isWhole: true }]));
+    expect(await fixture.rows(view)).toEqual([["b", noon.toString(), "2"]]);
+    await sink.write(commitAt(400n, [{ ...batchOf(view, []), isWhole: true }]));
+    expect(await fixture.rows(view)).toEqual([]);
+    await sink.close();
+  },
+
   "reset removes progress and results": async (fixture) => {
     const view = fixture.output("reset");
     const sink = await ready(fixture, viewShape(view));
@@ -412,7 +441,7 @@ export const sinkCases: Readonly<Record<string, (fixture: SinkFixture) => Promis
     await sink.close();
     const next = fixture.make();
     expect(await next.open()).toBeNull();
-    expect(await next.prepare([viewShape(emptied), viewShape(kept)])).toEqual([]);
+    expect(await next.prepare([viewShape(emptied), viewShape(kept)])).toEqual([emptied]);
     await next.claim(1, position(5n));
     await next.close();
   },

@@ -130,18 +130,18 @@ describe("a row that cannot be processed", () => {
     const { blocks } = first.harness.record();
     const second = countingOf({ blockBy: ["units"] });
     second.harness.engine.restore(blocks);
-    expect(second.harness.compiled.letters.state.size).toBe(1);
+    expect(second.harness.compiled.letters.blocked.size).toBe(1);
     second.send([sold("a", "1.00", "7"), sold("b", "1.00", "8")]);
     expect(second.collect()).toEqual({
       counted: counted(1, "1.00"),
       letters: ["0/100 | 0 | from public.sales | held | a"],
     });
-    expect(second.harness.compiled.letters.state.release()).toBe(1);
+    expect(second.harness.compiled.letters.blocked.release()).toBe(1);
     second.send([sold("a", "1.00", "7")]);
     expect(second.collect()).toEqual({ counted: counted(2, "2.00"), letters: [] });
     const third = countingOf({ blockBy: ["units"] });
     third.harness.engine.restore(second.harness.record().blocks);
-    expect(third.harness.compiled.letters.state.size).toBe(0);
+    expect(third.harness.compiled.letters.blocked.size).toBe(0);
   });
 
   test("stops the pipeline after so many that it is no row's fault", () => {

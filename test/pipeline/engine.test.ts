@@ -140,6 +140,6 @@ test("a position that moves back changes nothing", () => {
 
 test("state of a step that the plan no longer has is refused", () => {
   const engine = engineAt({});
-  const blocks = [{ operator: "window public.gone", block: 0, bytes: new Uint8Array() }];
+  const blocks = [{ operator: "window public.gone", block: 0, bytes: new Uint8Array(1) }];
   expect(() => engine.restore(blocks)).toThrow(expect.objectContaining({ code: "STATE_MISMATCH" }));
 });

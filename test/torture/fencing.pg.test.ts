@@ -46,9 +46,8 @@ const at = (lsn: bigint): Position => ({ systemId: "7", timeline: 1, lsn });
 function commit(view: string, epoch: number, lsn: bigint): SinkCommit {
   const columns = [[epoch], ["2026-01-01T00:00:00Z"], [lsn]];
   const output = `public.${view}`;
-  const outputs = [
-    { kind: "view", output, rowCount: 1, columns, gone: null, removeBeforeMs: null } as const,
-  ];
+  const rows = { output, rowCount: 1, columns, isWhole: false };
+  const outputs = [{ kind: "view", ...rows, gone: null, removeBeforeMs: null } as const];
   return {
     epoch,
     position: at(lsn),

@@ -23,9 +23,9 @@ export function release(definition: PipelineDefinition, isConfirmed: boolean): P
           "after a kill. Start the pipeline and stop it, then release.",
       );
     }
-    const { state, id } = new DeadLetters(definition.name);
+    const { state, blocked, id } = new DeadLetters(definition.name);
     state.restore(blocks.filter(({ operator }) => operator === id));
-    const released = state.release();
+    const released = blocked.release();
     const facts = positionFacts(standing);
     if (isConfirmed && released > 0) {
       const epoch = Number(facts["epoch"]) + 1;

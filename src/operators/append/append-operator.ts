@@ -115,6 +115,8 @@ export class AppendOperator implements OutputOperator {
     return false;
   }
 
+  replace(): void {}
+
   discard(): void {
     for (const cells of this.#cells) cells.clear();
     this.#rowCount = 0;

@@ -110,6 +110,8 @@ export class MatchOutput implements OutputOperator {
     return false;
   }
 
+  replace(): void {}
+
   discard(): void {
     for (const cells of this.#cells) cells.clear();
     this.#rowCount = 0;

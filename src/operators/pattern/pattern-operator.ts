@@ -164,6 +164,10 @@ export class PatternOperator implements OutputOperator {
     return this.#options.matches.resend();
   }
 
+  replace(): void {
+    this.#options.matches.replace();
+  }
+
   discard(): void {
     this.#options.matches.discard();
   }

@@ -1,28 +1,20 @@
 import { TidemarkError } from "../../core/errors.js";
-import type { OperatorState, StateBlock, StateSnapshot } from "../../core/operator.js";
-import { BlockReader, BlockWriter, schemaHash } from "../../state/block.js";
+import type { BlockReader, BlockWriter } from "../../state/block.js";
+import type { StateValue } from "../../state/state-value.js";
 
 const MAX_KEYS = 10_000;
-const BLOCK = -1;
-const SCHEMA = schemaHash("blocked keys 1");
 
 /** The keys of each source whose rows are held back, by the text of the key. */
-export class BlockedKeys implements OperatorState {
-  readonly #id: string;
+export class BlockedKeys implements StateValue {
   readonly #keys = new Set<string>();
   #isDirty = false;
-
-  constructor(id: string) {
-    this.#id = id;
-  }
 
   get size(): number {
     return this.#keys.size;
   }
 
-  /** Bounded by the number of keys, which is small. */
-  get bytes(): number {
-    return 0;
+  get isDirty(): boolean {
+    return this.#isDirty;
   }
 
   has(source: string, key: string): boolean {
@@ -49,22 +41,14 @@ export class BlockedKeys implements OperatorState {
     return size;
   }
 
-  snapshot(): StateSnapshot {
-    const blocks: StateBlock[] = [];
-    if (this.#isDirty) {
-      const out = new BlockWriter(SCHEMA);
-      for (const key of this.#keys) out.bytes(ENCODER.encode(key));
-      blocks.push({ operator: this.#id, block: BLOCK, bytes: out.finish() });
-      this.#isDirty = false;
-    }
-    return { blocks, advance: () => false };
+  save(out: BlockWriter): void {
+    out.integer(this.#keys.size);
+    for (const key of this.#keys) out.bytes(ENCODER.encode(key));
+    this.#isDirty = false;
   }
 
-  restore(blocks: readonly StateBlock[]): void {
-    for (const { bytes } of blocks) {
-      const from = new BlockReader(bytes, SCHEMA, this.#id);
-      while (!from.isAtEnd) this.#keys.add(DECODER.decode(from.bytes()));
-    }
+  load(from: BlockReader): void {
+    for (let left = from.integer(); left > 0; left--) this.#keys.add(DECODER.decode(from.bytes()));
   }
 }
 

@@ -4,6 +4,7 @@ import type { OutputOperator } from "../../core/operator.js";
 import type { AppendBatch, OutputColumn, OutputShape } from "../../core/output.js";
 import { PackedCells } from "../../core/packed-cells.js";
 import { DEAD_LETTERS } from "../../core/poison.js";
+import { StepState } from "../../state/step-state.js";
 import { BlockedKeys } from "./blocked-keys.js";
 
 /** Beyond, it is the pipeline that is broken and not a row. */
@@ -51,7 +52,8 @@ export interface DeadLetter {
  */
 export class DeadLetters implements OutputOperator {
   readonly id = "dead letters";
-  readonly state: BlockedKeys = new BlockedKeys(this.id);
+  readonly blocked: BlockedKeys = new BlockedKeys();
+  readonly state: StepState = new StepState({ id: this.id, facts: {}, values: [this.blocked] });
   /** Since this session began. */
   count = 0;
   readonly #pipeline: string;
@@ -96,6 +98,8 @@ export class DeadLetters implements OutputOperator {
   resend(): boolean {
     return false;
   }
+
+  replace(): void {}
 
   discard(): void {
     for (const cells of this.#cells) cells.clear();

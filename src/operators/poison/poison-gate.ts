@@ -44,7 +44,7 @@ export class PoisonGate {
   admits(rows: Rows, k: number): boolean {
     if (rows.relation !== this.#relation) this.#bind(rows.relation);
     const { source, letters } = this.#options;
-    if (this.isKeyed && letters.state.has(source, this.#keyOf(rows, k))) {
+    if (this.isKeyed && letters.blocked.has(source, this.#keyOf(rows, k))) {
       const reason = "held back: an earlier row of its key became a dead letter";
       this.#write(rows, k, { step: source, code: null, reason });
       return false;
@@ -67,7 +67,7 @@ export class PoisonGate {
     if (!(error instanceof TidemarkError) || !isPoison(error.code)) throw error;
     this.#write(rows, k, { step, code: error.code, reason: error.message });
     if (!this.isKeyed) return;
-    this.#options.letters.state.add(this.#options.source, this.#keyOf(rows, k));
+    this.#options.letters.blocked.add(this.#options.source, this.#keyOf(rows, k));
   }
 
   #write(

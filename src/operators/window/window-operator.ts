@@ -85,6 +85,8 @@ export class WindowOperator implements OutputOperator {
   #isRemovalDue = false;
   /** Keys of groups whose rows are gone since the last collection, a list a key column. */
   #gone: ResultValue[][] | null = null;
+  /** What the sink has is not from this state. */
+  #isWhole = false;
   #nextRemovalMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: WindowOperatorOptions) {
@@ -157,11 +159,14 @@ export class WindowOperator implements OutputOperator {
       }
     }
     const removeBeforeMs = this.#isRemovalDue ? this.#firstWindow.value : null;
+    const isWhole = this.#isWhole;
     this.#isRemovalDue = false;
+    this.#isWhole = false;
     const gone = this.#gone;
     this.#gone = null;
-    if (rowCount === 0 && gone === null && removeBeforeMs === null) return null;
-    return { kind: "view", output: shape.name, rowCount, columns, gone, removeBeforeMs };
+    const isNothing = rowCount === 0 && gone === null && removeBeforeMs === null;
+    if (isNothing && !isWhole) return null;
+    return { kind: "view", output: shape.name, rowCount, columns, gone, removeBeforeMs, isWhole };
   }
 
   resend(): boolean {
@@ -171,12 +176,18 @@ export class WindowOperator implements OutputOperator {
     return this.#groups.size > 0;
   }
 
+  replace(): void {
+    this.resend();
+    this.#isWhole = true;
+  }
+
   discard(): void {
     for (const slot of this.#changed.take()) {
       if (this.#isEmpty(slot)) this.#groups.remove(slot);
     }
     this.#gone = null;
     this.#isRemovalDue = false;
+    this.#isWhole = false;
   }
 
   #isEmpty(slot: number): boolean {
