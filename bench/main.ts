@@ -5,6 +5,7 @@ import { dirname, resolve } from "node:path";
 import { latency } from "./latency.js";
 import { memory } from "./memory.js";
 import { type BenchOptions, readOptions } from "./options.js";
+import { replay } from "./replay.js";
 import { type BenchResult, printResult, progress, WrongResult } from "./report.js";
 import { sourceImpact } from "./source-impact.js";
 import { throughput } from "./throughput.js";
@@ -14,6 +15,7 @@ const benchmarks: Readonly<Record<string, (options: BenchOptions) => Promise<Ben
   latency,
   "source-impact": sourceImpact,
   memory,
+  replay,
 };
 
 async function main(): Promise<void> {

@@ -30,6 +30,14 @@ export interface PipelineOrder {
   readonly touchAll: boolean;
   /** Stop once this is visible in the view; null runs until a line arrives on stdin. */
   readonly endLsn: string | null;
+  /** Keep the stream in a folder as well. */
+  readonly record?: { readonly dir: string; readonly compression: "deflate" | "none" };
+}
+
+/** For the process that runs the pipeline over a recording, without a server. */
+export interface ReplayerOrder {
+  readonly dir: string;
+  readonly table: string;
 }
 
 /** For a process that inserts rows. */

@@ -26,6 +26,7 @@ const definition = pipeline<Record<string, EventRow>>(
   {
     source: slot({ url: order.url, slot: order.slotName, publication: order.publication }),
     results: postgres({ url: order.resultsUrl ?? order.url }),
+    record: order.record,
   },
   (from) => {
     const events = from(order.table, {

@@ -24,7 +24,7 @@ import {
 import { seededRandom } from "../../torture/random.js";
 
 const COUNTS = [1, 3, 40, 2, 0, 1, 1, 90, 5, 1, 7, 2, 30, 1];
-const END = 100n * BigInt(COUNTS.length) + 30n;
+const END = 100n * BigInt(COUNTS.length) + 100n;
 
 function segmentsOf(dir: string): string[] {
   return readdirSync(dir).filter((name) => name.endsWith(".segment"));
