@@ -2,6 +2,7 @@
 //                         [--profile DIR] [--spare-core]
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { decode } from "./decode.js";
 import { latency } from "./latency.js";
 import { memory } from "./memory.js";
 import { type BenchOptions, readOptions } from "./options.js";
@@ -16,6 +17,7 @@ const benchmarks: Readonly<Record<string, (options: BenchOptions) => Promise<Ben
   "source-impact": sourceImpact,
   memory,
   replay,
+  decode,
 };
 
 async function main(): Promise<void> {

@@ -63,6 +63,49 @@ export interface ProberOrder {
   readonly seconds: number;
 }
 
+/** For the process that decodes recorded messages. */
+export interface DecodeOrder {
+  readonly inputs: readonly {
+    readonly name: string;
+    /** Files of messages, each behind its UInt32 length. */
+    readonly text: string;
+    readonly binary: string;
+    readonly rows: number;
+    /** The three columns that a reader of three touches. */
+    readonly touched: readonly string[];
+  }[];
+  readonly runs: number;
+}
+
+/** What that process reports. */
+export interface DecodeReport {
+  readonly results: {
+    readonly input: string;
+    readonly reader: string;
+    /** An entry a round. */
+    readonly microsPerRow: number[];
+  }[];
+  readonly keptBytes: number;
+}
+
+/** For the process that holds a streamed transaction. */
+export interface HeldOrder {
+  readonly file: string;
+  readonly rows: number;
+  /** Where it spills. */
+  readonly directory: string;
+}
+
+/** What that process reports. */
+export interface HeldReport {
+  readonly rows: number;
+  readonly mib: number;
+  readonly spilledMiB: number;
+  readonly peakRssMiB: number;
+  /** From the commit to the last row. */
+  readonly rowsPerSecond: number;
+}
+
 /** What a reader or a pipeline reports at its end. */
 export interface ReaderReport {
   readonly rows: number;
