@@ -1,4 +1,4 @@
-import { pgoutput } from "../decoders/pgoutput/pgoutput-factory.js";
+import { pgoutputWith } from "../decoders/pgoutput/pgoutput-factory.js";
 import { PostgresSink } from "../sinks/postgres/postgres-sink.js";
 import { PostgresStateBoard } from "../sinks/postgres/run-state-table.js";
 import { CheckpointFolder } from "./checkpoint/file/checkpoint-folder.js";
@@ -14,7 +14,13 @@ import type { PipelineDefinition } from "./pipeline/builder.js";
 import type { RedisSettings } from "./pipeline/checkpoint-settings.js";
 import { armFailpoints, type FaultEffects } from "./pipeline/failpoints.js";
 import type { RestoredState } from "./pipeline/fit-state.js";
-import { followedTables, kindsOf, outputTablesOf, tablesOf } from "./pipeline/plan.js";
+import {
+  followedTables,
+  kindsOf,
+  outputTablesOf,
+  readsValuesOnly,
+  tablesOf,
+} from "./pipeline/plan.js";
 import { type RestoredAt, Runtime } from "./pipeline/runtime.js";
 import { type Environment, resolveSettings, type Settings } from "./pipeline/settings.js";
 import type { RunStatus } from "./pipeline/status.js";
@@ -34,6 +40,7 @@ export { Range } from "./core/range.js";
 export type { RunStateName } from "./core/run-state.js";
 export { TimeOfDay } from "./core/time-of-day.js";
 export { Timestamp } from "./core/timestamp.js";
+export { UNCHANGED } from "./core/unchanged.js";
 export { type SqlParameter, type SqlText, sql } from "./expression/sql-text.js";
 export {
   type AggregateSpec,
@@ -76,6 +83,7 @@ export type { Plan, PlanNode } from "./pipeline/plan.js";
 export type { Settings } from "./pipeline/settings.js";
 export {
   type PostgresOptions,
+  parser,
   type RecordOptions,
   type SlotOptions,
   slot,
@@ -203,7 +211,8 @@ function open(
     record: settings.record,
     mayAdoptSlot,
     watchIntervalMs: WATCH_INTERVAL_MS,
-    decoder: pgoutput,
+    isBinary: settings.source.isBinary && readsValuesOnly(plan),
+    decoder: pgoutputWith(settings.source.parsers),
   });
   const results = sqlConnect({
     url: settings.resultsUrl,

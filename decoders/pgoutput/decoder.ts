@@ -374,7 +374,7 @@ export class PgoutputDecoder implements Decoder {
     return readRelation(reader, {
       order: this.#announced++,
       known: (oid) => known.get(oid) ?? this.#versions.get(oid),
-      codecOf: (typeOid) => this.#codecs.codecOf(typeOid),
+      codecOf: (typeOid, column) => this.#codecs.codecOf(typeOid, column),
     });
   }
 

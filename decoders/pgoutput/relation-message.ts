@@ -17,7 +17,7 @@ export interface RelationContext {
   readonly order: number;
   /** The version that is valid until this message. */
   known(oid: number): RelationVersion | undefined;
-  codecOf(typeOid: number): CellCodec;
+  codecOf(typeOid: number, column: string): CellCodec;
 }
 
 /**
@@ -36,6 +36,7 @@ export function readRelation(reader: MessageReader, context: RelationContext): R
   const name = reader.cstring();
   const replicaIdentity = IDENTITY[String.fromCharCode(reader.uint8())];
   if (replicaIdentity === undefined) throw reader.error("unknown replica identity");
+  const qualifiedName = joinTableName(schema, name);
   const count = reader.uint16();
   const columns: Column[] = [];
   for (let i = 0; i < count; i++) {
@@ -43,11 +44,10 @@ export function readRelation(reader: MessageReader, context: RelationContext): R
     const columnName = reader.cstring();
     const typeOid = reader.uint32();
     const typeModifier = reader.int32();
-    const codec = context.codecOf(typeOid);
+    const codec = context.codecOf(typeOid, `${qualifiedName}.${columnName}`);
     columns.push({ name: columnName, typeOid, typeModifier, isKey, codec });
   }
   reader.finish();
-  const qualifiedName = joinTableName(schema, name);
   const relation: Relation = { oid, schema, name, qualifiedName, replicaIdentity, columns };
   return { relation, message: Uint8Array.from(message), order };
 }

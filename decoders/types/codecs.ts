@@ -1,6 +1,6 @@
 import type { CatalogType } from "../../src/core/catalog.js";
 import type { CellCodec } from "../../src/core/cell-codec.js";
-import type { CodecTable } from "../../src/core/decoder.js";
+import type { CodecTable, ValueParser, ValueParsers } from "../../src/core/decoder.js";
 import { binaryComposite } from "./binary/binary-containers.js";
 import {
   arrayCodecs,
@@ -11,7 +11,7 @@ import {
 } from "./built-in-types.js";
 import { composite } from "./composites.js";
 import { stringLiteral } from "./string-literal.js";
-import { badValue } from "./text.js";
+import { badValue, text as readText } from "./text.js";
 import { textual } from "./texts.js";
 
 /** The codec of a built-in type's text form; any other type arrives as its text. */
@@ -36,20 +36,45 @@ const UNREAD: CellCodec = {
 export class DatabaseCodecs implements CodecTable {
   readonly isBinary: boolean;
   readonly #described: ReadonlyMap<number, CatalogType>;
+  readonly #parsers: ReadonlyMap<string, ValueParser>;
+  readonly #parsed = new Map<string, CellCodec>();
   readonly #made = new Map<number, TypeCodecs>();
 
-  constructor(types: readonly CatalogType[], isBinary: boolean) {
+  constructor(types: readonly CatalogType[], isBinary: boolean, parsers: ValueParsers = {}) {
+    this.#parsers = new Map(Object.entries(parsers));
     this.#described = new Map(types.map((type) => [type.oid, type]));
     this.isBinary = isBinary;
   }
 
-  codecOf(typeOid: number): CellCodec {
+  codecOf(typeOid: number, column?: string): CellCodec {
     const { text, binary } = this.#codecs(typeOid);
-    return this.isBinary ? (binary ?? UNREAD) : text;
+    if (this.isBinary) return binary ?? UNREAD;
+    return this.#parsers.size === 0 ? text : this.#withParser(text, column);
   }
 
-  hasBinary(typeOid: number): boolean {
-    return this.#codecs(typeOid).binary !== null;
+  hasBinary(typeOid: number, column?: string): boolean {
+    const { text, binary } = this.#codecs(typeOid);
+    return binary !== null && this.#parserOf(text, column) === undefined;
+  }
+
+  #parserOf({ typeName }: CellCodec, column: string | undefined): ValueParser | undefined {
+    return this.#parsers.get(column ?? typeName) ?? this.#parsers.get(typeName);
+  }
+
+  /** The codec with the user's parser, the same object each time. */
+  #withParser(codec: CellCodec, column: string | undefined): CellCodec {
+    const parser = this.#parserOf(codec, column);
+    if (parser === undefined) return codec;
+    const key = `${codec.typeName} ${this.#parsers.has(column ?? "") ? column : ""}`;
+    const known = this.#parsed.get(key);
+    if (known !== undefined) return known;
+    const parsed: CellCodec = {
+      ...codec,
+      tsType: parser.tsType,
+      parse: (bytes, start, end) => parser.parse(readText(bytes, start, end)),
+    };
+    this.#parsed.set(key, parsed);
+    return parsed;
   }
 
   #codecs(oid: number): TypeCodecs {

@@ -2,14 +2,47 @@ import { Numeric } from "../../src/core/numeric.js";
 
 /** A number literal that a double may not hold: 16 digits or more, or an exponent. */
 const SUSPECT = /\d[\d.]{15,}|\d[eE]/;
+const EXPONENT = /\d[eE]/;
+const LONG = 16;
+
+/** How jsonb and json differ here: jsonb prints all digits, json may hold an exponent. */
+export interface JsonForm {
+  readonly hasExponents: boolean;
+}
 
 /**
  * Parses JSON without losing a digit: a number that a double does not hold exactly comes as a
- * Numeric, all others as numbers. Throws SyntaxError as JSON.parse does.
+ * Numeric, all others as numbers. `bytes[start, end)` are the bytes of `text`, in which long
+ * numbers are found faster. Throws SyntaxError as JSON.parse does.
  */
-export function parseJson(text: string): unknown {
+export function parseJson(cell: JsonCell, text: string, { hasExponents }: JsonForm): unknown {
   const value: unknown = JSON.parse(text);
-  return SUSPECT.test(text) ? new LosslessReader(text).value() : value;
+  if (!hasLongNumber(cell) && !(hasExponents && EXPONENT.test(text))) return value;
+  return new LosslessReader(text).value();
+}
+
+/** Where the text lies. */
+export interface JsonCell {
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Whether there are 16 digits and points in a row; looks at every 16th byte only. */
+function hasLongNumber({ bytes, start, end }: JsonCell): boolean {
+  for (let at = start + LONG - 1; at < end; at += LONG) {
+    if (!isDigit(bytes[at] as number)) continue;
+    let from = at;
+    while (from > start && isDigit(bytes[from - 1] as number)) from--;
+    let to = at + 1;
+    while (to < end && isDigit(bytes[to] as number)) to++;
+    if (to - from >= LONG) return true;
+  }
+  return false;
+}
+
+function isDigit(byte: number): boolean {
+  return (byte >= 48 && byte <= 57) || byte === 0x2e;
 }
 
 /** Reads a text that JSON.parse has accepted, so that only numbers need care. */

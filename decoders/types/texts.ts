@@ -35,7 +35,8 @@ export const bytea: CellCodec = {
 };
 
 /** json and jsonb; numbers that a double does not hold come as Numeric. */
-export function json(typeName: string): CellCodec {
+export function json(typeName: "json" | "jsonb"): CellCodec {
+  const form = { hasExponents: typeName === "json" };
   return {
     kind: "json",
     typeName,
@@ -43,7 +44,7 @@ export function json(typeName: string): CellCodec {
     hasCanonicalBytes: false,
     decode(bytes, start, end) {
       try {
-        return parseJson(text(bytes, start, end));
+        return parseJson({ bytes, start, end }, text(bytes, start, end), form);
       } catch (error) {
         if (error instanceof SyntaxError) throw badValue(typeName, start, end);
         throw error;

@@ -47,6 +47,11 @@ export interface CellCodec {
   canonicalText?(bytes: Uint8Array, start: number, end: number): string;
   /** The value as user code sees it. The result holds no reference to `bytes`. */
   decode(bytes: Uint8Array, start: number, end: number): unknown;
+  /**
+   * Where a user replaced the parser: the value as that user's code sees it. Operators read the
+   * exact value all the same.
+   */
+  parse?(bytes: Uint8Array, start: number, end: number): unknown;
   /** int, float: the value as a double. */
   readNumber?(bytes: Uint8Array, start: number, end: number): number;
   /**

@@ -43,13 +43,25 @@ export interface DecoderOptions {
   readonly maxHeldBytes?: number;
 }
 
+/** How a user wants the values of a type or a column. */
+export interface ValueParser {
+  /** The TypeScript type that `parse` returns, as source text, for `tidemark types`. */
+  readonly tsType: string;
+  /** Makes a value of PostgreSQL's text; never called for NULL. */
+  parse(text: string): unknown;
+}
+
+/** Parsers by the name of a type (`numeric`) or of a column (`public.events.data`). */
+export type ValueParsers = Readonly<Record<string, ValueParser>>;
+
 /** Knows how the cells of a database's types are read, in the form that was agreed on. */
 export interface CodecTable {
   /** Whether cells come in PostgreSQL's binary form rather than as text. */
   readonly isBinary: boolean;
-  codecOf(typeOid: number): CellCodec;
+  /** `column` is its full name, `schema.table.column`, where it has one. */
+  codecOf(typeOid: number, column?: string): CellCodec;
   /** Whether the type has a binary form that is read. */
-  hasBinary(typeOid: number): boolean;
+  hasBinary(typeOid: number, column?: string): boolean;
 }
 
 /** Makes decoders, and knows the types they read, so that plans can be checked beforehand. */
@@ -57,7 +69,7 @@ export interface DecoderFactory {
   readonly plugin: string;
   create(options?: DecoderOptions): Decoder;
   /** The codec that the decoder will use for a column of this type. */
-  codecOf(typeOid: number): CellCodec;
+  codecOf(typeOid: number, column?: string): CellCodec;
   /** A factory for a database that has these types beside PostgreSQL's own. */
   forTypes(types: readonly CatalogType[], isBinary: boolean): DecoderFactory & CodecTable;
 }

@@ -1,4 +1,4 @@
-import type { Relation } from "./relation.js";
+import type { Column, Relation } from "./relation.js";
 import { UNCHANGED } from "./unchanged.js";
 
 type RowClass = new (bytes: Uint8Array, cells: Int32Array, base: number) => Row;
@@ -54,8 +54,10 @@ export class Row {
     const at = row.#base + 2 * index;
     const start = row.#cells[at] as number;
     if (start < 0) return MARKED[-start];
-    const codec = relation.columns[index]?.codec;
-    return codec?.decode(row.#bytes, start, row.#cells[at + 1] as number);
+    const codec = (relation.columns[index] as Column).codec;
+    const end = row.#cells[at + 1] as number;
+    if (codec.parse !== undefined) return codec.parse(row.#bytes, start, end);
+    return codec.decode(row.#bytes, start, end);
   }
 
   static #compile(relation: Relation): RowClass {
@@ -63,12 +65,13 @@ export class Row {
     relation.columns.forEach((column, index) => {
       const { codec } = column;
       const offset = 2 * index;
+      const isParsed = codec.parse !== undefined;
       Object.defineProperty(rowClass.prototype, column.name, {
         enumerable: true,
         get(this: Row) {
           const at = this.#base + offset;
           const start = this.#cells[at] as number;
-          if (start < 0) return Row.#cell(this, relation, index);
+          if (start < 0 || isParsed) return Row.#cell(this, relation, index);
           return codec.decode(this.#bytes, start, this.#cells[at + 1] as number);
         },
       });

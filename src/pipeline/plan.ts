@@ -186,3 +186,10 @@ export function followedTables(plan: Plan): string[] {
   const followed = nodesOf(plan, "source").filter(({ reads }) => reads === "rows");
   return [...new Set(followed.map(({ table }) => table))];
 }
+
+const READ_BY_CODEC: ReadonlySet<PlanNode["op"]> = new Set(["source", "filter", "window", "view"]);
+
+/** Whether all steps read cells as values, so that these may be binary: others copy text. */
+export function readsValuesOnly(plan: Plan): boolean {
+  return plan.nodes.every(({ op }) => READ_BY_CODEC.has(op));
+}

@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import type { ValueParsers } from "../core/decoder.js";
 import { type Duration, parseDuration } from "../core/duration.js";
 import { TidemarkError } from "../core/errors.js";
 import type { PipelineDefinition } from "./builder.js";
@@ -19,6 +20,8 @@ export interface Settings {
     /** Null: the system's temporary folder. */
     readonly spillDirectory: string | null;
     readonly maxSpillBytes: number;
+    readonly isBinary: boolean;
+    readonly parsers: ValueParsers;
   };
   readonly resultsUrl: string;
   readonly checkpoint: CheckpointSettings;
@@ -89,6 +92,8 @@ export function resolveSettings(
       isStreaming: source.options.streaming ?? true,
       spillDirectory: source.options.spillDirectory ?? env("TIDEMARK_SPILL_DIRECTORY") ?? null,
       maxSpillBytes: source.options.maxSpillBytes ?? 16 * 2 ** 30,
+      isBinary: source.options.binary ?? false,
+      parsers: source.options.parsers ?? {},
     },
     resultsUrl,
     checkpoint: resolveCheckpoint(definition.checkpoint, {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { ValueParser, ValueParsers } from "../core/decoder.js";
 import { type Duration, parseDuration } from "../core/duration.js";
 import { TidemarkError } from "../core/errors.js";
 
@@ -25,6 +26,10 @@ export interface SlotOptions {
   readonly spillDirectory?: string | undefined;
   /** Bytes they may take there; beyond, SPILL_FAILED. Default: 16 GiB. */
   readonly maxSpillBytes?: number | undefined;
+  /** Values in binary form, where every type of the tables is read in it. Default: false. */
+  readonly binary?: boolean | undefined;
+  /** How values of a type, or of one column (`schema.table.column`), are made for your code. */
+  readonly parsers?: ValueParsers | undefined;
 }
 
 /** A PostgreSQL database for results or checkpoints. */
@@ -93,6 +98,8 @@ const SLOT_OPTIONS = z.strictObject({
   streaming: z.boolean().optional(),
   spillDirectory: z.string().min(1).optional(),
   maxSpillBytes: z.number().int().min(1_048_576).optional(),
+  binary: z.boolean().optional(),
+  parsers: z.record(z.string(), z.custom<ValueParser>(isParser, "takes parser(...)")).optional(),
 });
 
 const POSTGRES_OPTIONS = z.strictObject({ url: url.optional() });
@@ -114,6 +121,15 @@ const RUN_OPTIONS = z.strictObject({
   maxStateBytes: z.number().int().min(1_048_576).optional(),
   record: RECORD_OPTIONS.optional(),
 });
+
+function isParser(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "parse" in value && "tsType" in value;
+}
+
+/** Makes values of a type or column from PostgreSQL's text: `parser("number", Number)`. */
+export function parser<T>(tsType: string, parse: (text: string) => T): ValueParser {
+  return Object.freeze({ tsType, parse });
+}
 
 /** Reads from a replication slot, made if need be. */
 export function slot(options: SlotOptions = {}): SlotSpec {

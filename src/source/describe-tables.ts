@@ -24,14 +24,22 @@ export async function describeTables(
 ): Promise<DescribedTables> {
   const plain: CatalogTable[] = [];
   for (const name of names) plain.push(await describeTable(session, name, decoder.codecOf));
-  const oids = plain.flatMap(({ columns }) => columns.map(({ typeOid }) => typeOid));
-  const types = await readTypes(session, oids);
+  const all = plain.flatMap(({ qualifiedName, columns }) =>
+    columns.map(({ typeOid, name }) => ({ typeOid, column: `${qualifiedName}.${name}` })),
+  );
+  const types = await readTypes(
+    session,
+    all.map(({ typeOid }) => typeOid),
+  );
   const text = decoder.forTypes(types, false);
-  const isBinary = wantsBinary && oids.every((oid) => text.hasBinary(oid));
+  const isBinary = wantsBinary && all.every((one) => text.hasBinary(one.typeOid, one.column));
   const chosen = isBinary ? decoder.forTypes(types, true) : text;
   const tables = plain.map((table) => ({
     ...table,
-    columns: table.columns.map((column) => ({ ...column, codec: chosen.codecOf(column.typeOid) })),
+    columns: table.columns.map((column) => {
+      const name = `${table.qualifiedName}.${column.name}`;
+      return { ...column, codec: chosen.codecOf(column.typeOid, name) };
+    }),
   }));
   return { tables, types, decoder: chosen };
 }

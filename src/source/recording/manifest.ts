@@ -84,7 +84,10 @@ export function catalogOf(
         { detail: { table: name } },
       );
     }
-    const columns = table.columns.map((column) => ({ ...column, codec: codecOf(column.typeOid) }));
+    const columns = table.columns.map((column) => ({
+      ...column,
+      codec: codecOf(column.typeOid, `${table.qualifiedName}.${column.name}`),
+    }));
     return { ...table, columns };
   });
 }

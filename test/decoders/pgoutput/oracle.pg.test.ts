@@ -1,6 +1,6 @@
 // PostgreSQL as the oracle: random tables under random transactions, decoded in every protocol
 // version and form and applied to a copy, hold after each commit what the tables held themselves.
-// ORACLE_ROUNDS=1000 npm run oracle goes on for longer; TIDEMARK_TEST_SEED repeats a run.
+// ORACLE_ROUNDS=1000 npm run oracle:decoder goes on for longer; TIDEMARK_TEST_SEED repeats a run.
 import { createHash } from "node:crypto";
 import { tmpdir } from "node:os";
 import { describe, expect, test } from "vitest";
