@@ -25,11 +25,14 @@ export class SimulatedCheckpoints {
   readonly shared: MemoryCheckpoint = new MemoryCheckpoint();
   readonly connections: Set<Connection> = new Set();
   isUp = true;
+  /** Like PostgreSQL: what is saved is durable, and nothing is left to settle. */
+  readonly isDurableAtOnce: boolean;
   readonly #onSave: (lsn: Lsn) => void;
   #durable: Snapshot;
 
   /** `onSave` sees each save at the moment it takes effect. */
-  constructor(onSave: (lsn: Lsn) => void = () => {}) {
+  constructor(isDurableAtOnce: boolean, onSave: (lsn: Lsn) => void = () => {}) {
+    this.isDurableAtOnce = isDurableAtOnce;
     this.#onSave = onSave;
     this.#durable = this.#snapshot();
   }
@@ -46,6 +49,7 @@ export class SimulatedCheckpoints {
   }
 
   saved(delta: CheckpointDelta): void {
+    if (this.isDurableAtOnce) this.flush();
     this.#onSave(delta.position.lsn);
   }
 
@@ -103,8 +107,9 @@ class SimulatedStore implements CheckpointStore {
     });
   }
 
-  settled(lsn: Lsn): Promise<void> {
-    return this.#call(async () => {
+  async settled(lsn: Lsn): Promise<void> {
+    if (this.#server.isDurableAtOnce) return;
+    await this.#call(async () => {
       const stands = this.#server.shared.header?.position?.lsn ?? -1n;
       if (stands < lsn) throw away(); // lost in a crash
       this.#server.flush();

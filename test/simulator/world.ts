@@ -48,7 +48,7 @@ export interface Process {
 export class World {
   readonly violations: string[] = [];
   readonly postgres: SimulatedPostgres = new SimulatedPostgres();
-  readonly checkpoints: SimulatedCheckpoints = new SimulatedCheckpoints((lsn) => this.#onSave(lsn));
+  readonly checkpoints: SimulatedCheckpoints;
   readonly results: SimulatedResults = new SimulatedResults((commit) => this.#onWrite(commit));
   readonly timeline: Timeline = { nowMs: T0 };
   readonly site: SourceSite;
@@ -65,6 +65,7 @@ export class World {
   constructor(random: Random) {
     this.#random = random;
     this.hasRetention = random.chance(0.3);
+    this.checkpoints = new SimulatedCheckpoints(random.chance(0.3), (lsn) => this.#onSave(lsn));
     this.#plan = this.hasRetention ? RETAINS : KEEPS_ALL;
     this.#tally = new Tally(this.postgres);
     this.site = {
