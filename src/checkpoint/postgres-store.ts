@@ -11,48 +11,29 @@ import { type Failpoint, NO_FAILPOINT } from "../core/failpoint.js";
 import { formatLsn, parseLsn } from "../core/lsn.js";
 import type { StateBlock } from "../core/operator.js";
 import type { Position } from "../core/position.js";
-import {
-  ensureOwnTable,
-  inTransaction,
-  type SqlConnect,
-  type SqlRow,
-  type SqlSession,
-} from "../core/sql.js";
+import { inTransaction, type SqlConnect, type SqlRow, type SqlSession } from "../core/sql.js";
+import { BlockDigest, type BlockProof } from "./block-digest.js";
+import { ensureCheckpointTables } from "./checkpoint-tables.js";
 import { chooseGeneration } from "./choose-generation.js";
+import { corrupt } from "./manifest.js";
 
 const CHUNK_BYTES = 8 * 1024 * 1024;
-
-const TABLES = [
-  `create table if not exists tidemark.checkpoint (
-     pipeline text primary key,
-     epoch bigint not null,
-     system_id text,
-     timeline integer,
-     lsn pg_lsn,
-     updated_at timestamptz not null default now()
-   )`,
-  `create table if not exists tidemark.checkpoint_block (
-     pipeline text not null references tidemark.checkpoint on delete cascade,
-     operator text not null,
-     block integer not null,
-     bytes bytea not null,
-     primary key (pipeline, operator, block)
-   )`,
-  `comment on table tidemark.checkpoint is
-     'Tidemark: up to where a pipeline''s state is saved; lsn is null until its slot is made'`,
-];
+const BLOCK_TABLE = "tidemark.checkpoint_block";
 
 /**
  * Checkpoints in PostgreSQL: a row with position and epoch, and the newest version of each block.
  * A save is one transaction, so that blocks and position always belong together, and it is on disk
  * when it resolves. It is acknowledged at once, and from then on an older generation would be of no
- * use; so there is none.
+ * use; so there is none. The row also proves which blocks there are, see {@link BlockDigest}: rows
+ * that were deleted, added or exchanged are noticed.
  */
 export class PostgresCheckpointStore implements CheckpointStore {
   readonly #connect: SqlConnect;
   readonly #pipeline: string;
   readonly #failpoint: Failpoint;
   #session: SqlSession | null = null;
+  /** Of what is stored; null until it has been loaded after a claim. */
+  #digest: BlockDigest | null = null;
 
   constructor(connect: SqlConnect, pipeline: string, failpoint: Failpoint = NO_FAILPOINT) {
     this.#connect = connect;
@@ -62,7 +43,7 @@ export class PostgresCheckpointStore implements CheckpointStore {
 
   async open(): Promise<CheckpointHeader | null> {
     this.#session = await this.#connect();
-    await ensureOwnTable(this.#session, "checkpoint_block", TABLES);
+    await ensureCheckpointTables(this.#session);
     return readHeader(this.#session, this.#pipeline);
   }
 
@@ -72,7 +53,8 @@ export class PostgresCheckpointStore implements CheckpointStore {
 
   async recordBirth(): Promise<void> {
     await this.#query(
-      `insert into tidemark.checkpoint (pipeline, epoch) values ($1, 0)
+      `insert into tidemark.checkpoint (pipeline, epoch, blocks, digest)
+       values ($1, 0, 0, 0)
        on conflict (pipeline) do nothing`,
       [this.#pipeline],
     );
@@ -80,49 +62,64 @@ export class PostgresCheckpointStore implements CheckpointStore {
 
   async claim(epoch: number, position: Position): Promise<void> {
     const claimed = await this.#query(
-      `insert into tidemark.checkpoint as c (pipeline, epoch, system_id, timeline, lsn)
-       values ($1, $2, $3, $4, $5)
+      `insert into tidemark.checkpoint as c
+         (pipeline, epoch, system_id, timeline, lsn, blocks, digest)
+       values ($1, $2, $3, $4, $5, 0, 0)
        on conflict (pipeline) do update
          set epoch = excluded.epoch, updated_at = now(),
              system_id = coalesce(c.system_id, excluded.system_id),
              timeline = coalesce(c.timeline, excluded.timeline),
              lsn = coalesce(c.lsn, excluded.lsn)
          where c.epoch < excluded.epoch
-       returning 1`,
+       returning blocks`,
       [this.#pipeline, epoch, position.systemId, position.timeline, formatLsn(position.lsn)],
     );
-    if (claimed.length === 0) throw this.#fenced();
+    const [row] = claimed;
+    if (row === undefined) throw this.#fenced();
+    this.#digest = row["blocks"] === 0 ? new BlockDigest([]) : null;
   }
 
   async load(bounds?: LoadBounds): Promise<LoadedCheckpoint> {
-    const header = await readHeader(this.#open(), this.#pipeline);
-    const position = header?.position ?? null;
-    assert(position !== null, "a claimed checkpoint has a position");
-    const chosen = await chooseGeneration([{ position }], bounds, () => this.#loadBlocks());
-    return { position, blocks: chosen.loaded, passedOver: chosen.passedOver };
-  }
-
-  async #loadBlocks(): Promise<StateBlock[]> {
+    // One statement, so that a reader sees position, proof and blocks of one save.
     const rows = await this.#query(
-      "select operator, block, bytes from tidemark.checkpoint_block where pipeline = $1",
+      `select c.system_id, c.timeline, c.lsn::text as lsn, c.blocks, c.digest,
+              b.operator, b.block, b.bytes
+       from tidemark.checkpoint c left join tidemark.checkpoint_block b using (pipeline)
+       where pipeline = $1`,
       [this.#pipeline],
     );
-    return rows.map((block) => ({
-      operator: String(block["operator"]),
-      block: Number(block["block"]),
-      bytes: block["bytes"] as Uint8Array,
-    }));
+    const [head] = rows;
+    const position = head === undefined ? null : positionOf(head);
+    assert(head !== undefined && position !== null, "a claimed checkpoint has a position");
+    const chosen = await chooseGeneration([{ position }], bounds, async () => {
+      const blocks = rows.filter((row) => row["bytes"] !== null).map(blockOf);
+      const digest = new BlockDigest(blocks);
+      requireProven(digest.proof, head);
+      this.#digest = digest;
+      return blocks;
+    });
+    return { position, blocks: chosen.loaded, passedOver: chosen.passedOver };
   }
 
   async save(delta: CheckpointDelta): Promise<void> {
     const { position, blocks, epoch } = delta;
+    assert(this.#digest !== null, "a claimed checkpoint is loaded before the next one is saved");
+    const { proof, take } = this.#digest.replace(blocks);
     const move = async (): Promise<void> => {
       const moved = await this.#query(
         `update tidemark.checkpoint
-         set lsn = $3, timeline = $4, updated_at = now()
+         set lsn = $3, timeline = $4, blocks = $6, digest = $7, updated_at = now()
          where pipeline = $1 and epoch = $2 and lsn <= $3 and system_id = $5
          returning 1`,
-        [this.#pipeline, epoch, formatLsn(position.lsn), position.timeline, position.systemId],
+        [
+          this.#pipeline,
+          epoch,
+          formatLsn(position.lsn),
+          position.timeline,
+          position.systemId,
+          proof.blocks,
+          proof.digest,
+        ],
       );
       if (moved.length === 0) throw this.#fenced();
     };
@@ -131,6 +128,7 @@ export class PostgresCheckpointStore implements CheckpointStore {
       await this.#failpoint("checkpoint-staged");
     };
     await inTransaction(this.#open(), writing, async () => this.#failpoint("checkpoint-switched"));
+    take();
   }
 
   /** The commit of a save has waited for the disk. */
@@ -152,6 +150,7 @@ export class PostgresCheckpointStore implements CheckpointStore {
 
   async reset(): Promise<void> {
     await this.#query("delete from tidemark.checkpoint where pipeline = $1", [this.#pipeline]);
+    this.#digest = null;
   }
 
   async close(): Promise<void> {
@@ -205,6 +204,26 @@ function chunks(blocks: readonly StateBlock[]): StateBlock[][] {
     size += block.bytes.length;
   }
   return groups;
+}
+
+/** Throws CHECKPOINT_CORRUPT unless the row says that these are the blocks that were saved. */
+function requireProven({ blocks, digest }: BlockProof, row: SqlRow): void {
+  if (row["blocks"] === null) return; // saved by an older Tidemark; the next save brings the proof
+  const saved = Number(row["blocks"]);
+  if (blocks !== saved) {
+    throw corrupt(BLOCK_TABLE, `it has ${blocks} blocks where ${saved} were saved`);
+  }
+  if (digest !== BigInt(String(row["digest"]))) {
+    throw corrupt(BLOCK_TABLE, "its blocks are not the ones that were saved");
+  }
+}
+
+function blockOf(row: SqlRow): StateBlock {
+  return {
+    operator: String(row["operator"]),
+    block: Number(row["block"]),
+    bytes: row["bytes"] as Uint8Array,
+  };
 }
 
 function positionOf(row: SqlRow): Position | null {

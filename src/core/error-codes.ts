@@ -263,7 +263,7 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorCodeFacts>> = {
     "state",
     "operator",
     EXIT.needsResync,
-    "A checkpoint block has a wrong checksum or format. Nothing was loaded.",
+    "A checkpoint block has a wrong checksum or format, or blocks are missing, added or exchanged. Nothing was loaded.",
   ),
   STATE_MISMATCH: facts(
     "state",
