@@ -1,6 +1,6 @@
 import { rm, stat } from "node:fs/promises";
 import { TidemarkError } from "../../core/errors.js";
-import { formatLsn, type Lsn, ZERO_LSN } from "../../core/lsn.js";
+import { formatLsn, type Lsn } from "../../core/lsn.js";
 import type { Position } from "../../core/position.js";
 import { packBlock } from "./block-codec.js";
 import { claimFolder, type FolderClaim } from "./folder-claim.js";
@@ -10,7 +10,7 @@ import {
   recordingFailed,
   writeManifest,
 } from "./manifest.js";
-import { pathOf, Recording, segmentStarts } from "./recording.js";
+import { pathOf, segmentStarts } from "./recording.js";
 import { openSegment, segmentEnd } from "./segment.js";
 import type { BlockCodec } from "./segment-format.js";
 import { type BlockContent, repairSegment, SegmentWriter } from "./segment-writer.js";
@@ -54,14 +54,12 @@ const MAX_PENDING_BYTES = 16 * 2 ** 20;
  */
 export class RecordingWriter {
   readonly options: RecordingOptions;
-  readonly #manifest: RecordingManifest;
   readonly #claim: FolderClaim;
   #old: OldSegment[] = [];
   #segment: SegmentWriter | null = null;
   #source: Pick<Position, "systemId" | "timeline"> | null;
   #endLsn: Lsn | null;
   #durableLsn: Lsn | null;
-  #durableBlocks = 0;
   #pendingBytes = 0;
   #work: Promise<void> = Promise.resolve();
   #failure: TidemarkError | null = null;
@@ -69,12 +67,10 @@ export class RecordingWriter {
 
   private constructor(
     options: RecordingOptions,
-    manifest: RecordingManifest,
     start: { readonly claim: FolderClaim; readonly end: Position | null },
   ) {
     const { claim, end } = start;
     this.options = options;
-    this.#manifest = manifest;
     this.#claim = claim;
     this.#source = end;
     this.#endLsn = end?.lsn ?? null;
@@ -101,7 +97,7 @@ export class RecordingWriter {
     try {
       const claim = await claimFolder(dir);
       const end = await repairNewest(dir);
-      const writer = new RecordingWriter(options, manifest, { claim, end });
+      const writer = new RecordingWriter(options, { claim, end });
       writer.#old = await Promise.all(
         (await segmentStarts(dir)).map((lsn) => oldSegment(dir, lsn)),
       );
@@ -178,36 +174,9 @@ export class RecordingWriter {
     const end = this.#endLsn;
     await this.#then(async () => {
       await this.#segment?.sync();
-      this.#durableBlocks = this.#segment?.blocks.length ?? 0;
       this.#durableLsn = end;
     });
     this.#throwFailure();
-  }
-
-  /** Removes segments that the limits do not allow, and those that end at or before `readUpTo`. */
-  async prune(readUpTo: Lsn = ZERO_LSN): Promise<void> {
-    await this.#then(() => this.#removeOld(readUpTo));
-    this.#throwFailure();
-  }
-
-  /** The recording as far as it is durable now, to be read while it grows. */
-  async view(): Promise<Recording> {
-    let view: Recording | null = null;
-    await this.#then(async () => {
-      const { dir } = this.options;
-      const segment = this.#segment;
-      if (segment === null) {
-        view = await Recording.open(dir);
-        return;
-      }
-      const { path, header } = segment;
-      const blocks = segment.blocks.slice(0, this.#durableBlocks);
-      const starts = [...this.#old.map(({ startLsn }) => startLsn), header.startLsn];
-      const newest = { path, header, blocks, isSealed: false };
-      view = new Recording({ dir, manifest: this.#manifest }, starts, newest);
-    });
-    this.#throwFailure();
-    return view as unknown as Recording;
   }
 
   /** Makes all durable and ends the segment. Rejects with the first failure. */
@@ -231,8 +200,7 @@ export class RecordingWriter {
     const { systemId, timeline } = source;
     const header = { systemId, timeline, startLsn: block.startLsn };
     this.#segment = await SegmentWriter.create(dir, header);
-    this.#durableBlocks = 0;
-    await this.#removeOld(ZERO_LSN);
+    await this.#removeOld();
     if (block.relations.length === 0) return;
     const raw = Buffer.concat(block.relations);
     const preface: FullBlock = {
@@ -262,16 +230,14 @@ export class RecordingWriter {
     if (isKept) this.#old.push(await oldSegment(this.options.dir, segment.header.startLsn));
   }
 
-  async #removeOld(readUpTo: Lsn): Promise<void> {
+  async #removeOld(): Promise<void> {
     const { maxBytes, maxAgeMs } = this.options;
     const oldest = maxAgeMs === null ? 0 : Date.now() - maxAgeMs;
     for (;;) {
-      const [first, second] = this.#old;
+      const [first] = this.#old;
       if (first === undefined) return;
-      const endLsn = second?.startLsn ?? this.#segment?.header.startLsn ?? null;
-      const isRead = endLsn !== null && endLsn <= readUpTo;
       const isTooMuch = maxBytes !== null && this.diskBytes > maxBytes;
-      if (!isRead && !isTooMuch && first.sealedMs >= oldest) return;
+      if (!isTooMuch && first.sealedMs >= oldest) return;
       await rm(first.path);
       this.#old.shift();
     }
