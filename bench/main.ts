@@ -6,6 +6,8 @@ import { decode } from "./decode.js";
 import { latency } from "./latency.js";
 import { memory } from "./memory.js";
 import { type BenchOptions, readOptions } from "./options.js";
+
+import { pattern } from "./pattern.js";
 import { replay } from "./replay.js";
 import { type BenchResult, printResult, progress, WrongResult } from "./report.js";
 import { sourceImpact } from "./source-impact.js";
@@ -18,6 +20,7 @@ const benchmarks: Readonly<Record<string, (options: BenchOptions) => Promise<Ben
   memory,
   replay,
   decode,
+  pattern,
 };
 
 async function main(): Promise<void> {

@@ -54,12 +54,15 @@ export class Matcher<E extends PatternEvent, A extends PatternEvent = E> {
   readonly #states: readonly AutomatonState[];
   readonly #skipStep: number;
   readonly #isSkipping: boolean;
+  /** Stands for "no runs", so that an event that begins nothing makes no array; stays empty. */
+  readonly #none: Run<E>[] = [];
   #event: A;
   #kept: E | null = null;
-  #live: Run<E>[] = [];
+  #live: Run<E>[] = this.#none;
   #done: Completed<E>[] = [];
-  /** Reused by each step of a run: edges found, and states still to look at. */
+  /** Reused by each step of a run: edges found, and states still to look at; never shortened. */
   readonly #edges: Edge[] = [];
+  #edgeCount = 0;
   readonly #stack: number[] = [];
 
   constructor(options: MatcherOptions<E, A>) {
@@ -77,7 +80,7 @@ export class Matcher<E extends PatternEvent, A extends PatternEvent = E> {
     this.#event = event;
     this.#kept = null;
     this.#options.conditions.begin(event);
-    this.#live = [];
+    this.#live = this.#none;
     for (const run of key.runs) this.#step(run.state, run);
     this.#step(this.#options.automaton.start, null);
     key.runs = this.#live;
@@ -91,10 +94,10 @@ export class Matcher<E extends PatternEvent, A extends PatternEvent = E> {
     for (const run of key.runs) isAnyOver ||= this.deadlineOf(run) <= ms;
     if (!isAnyOver) return;
     const over: Run<E>[] = [];
-    this.#live = [];
+    this.#live = this.#none;
     for (const run of key.runs) {
       const deadline = this.deadlineOf(run);
-      if (deadline > ms) this.#live.push(run);
+      if (deadline > ms) this.#survive(run);
       else if (this.#states[run.state]?.isCompleteAtTimeout) {
         this.#done.push({ first: run.first, last: run.last, ms: deadline });
       } else over.push(run);
@@ -131,9 +134,10 @@ export class Matcher<E extends PatternEvent, A extends PatternEvent = E> {
   /** Moves a run, or the start, along the edges that the event opens. */
   #step(from: number, run: Run<E> | null): void {
     const last = run === null ? null : run.last;
-    this.#edges.length = 0;
+    this.#edgeCount = 0;
     const isStopped = this.#follow(from, last);
-    for (const edge of this.#edges) {
+    for (let i = 0; i < this.#edgeCount; i++) {
+      const edge = this.#edges[i] as Edge;
       if (edge.kind === "take") this.#take(edge, run, isStopped);
       else if (run !== null) this.#ignore(edge, run, isStopped);
     }
@@ -143,16 +147,16 @@ export class Matcher<E extends PatternEvent, A extends PatternEvent = E> {
   #follow(from: number, last: Taken<E> | null): boolean {
     const stack = this.#stack;
     let isStopped = false;
-    stack.length = 0;
-    stack.push(from);
-    while (stack.length > 0) {
-      const state = this.#states[stack.pop() as number] as AutomatonState;
+    let height = 1;
+    stack[0] = from;
+    while (height > 0) {
+      const state = this.#states[stack[--height] as number] as AutomatonState;
       for (const edge of state.edges) {
         if (edge.gapMs !== null && this.#isOver(edge.gapMs, last)) continue;
         if (!this.#isOpen(edge.guard, last)) continue;
-        if (edge.kind === "proceed") stack.push(edge.target);
+        if (edge.kind === "proceed") stack[height++] = edge.target;
         else if (edge.kind === "stop") isStopped = true;
-        else this.#edges.push(edge);
+        else this.#edges[this.#edgeCount++] = edge;
       }
     }
     return isStopped;
@@ -167,10 +171,15 @@ export class Matcher<E extends PatternEvent, A extends PatternEvent = E> {
     const last: Taken<E> = { step: edge.step, event, before, depth };
     const { target } = edge;
     const isFinal = this.#states[target]?.kind === "final";
-    if (!isFinal && !isStopped) this.#live.push({ state: target, first, last });
+    if (!isFinal && !isStopped) this.#survive({ state: target, first, last });
     // Where the rest may be left out, the match is complete although it may still grow.
     if (isFinal || this.#reachesFinal(target, before))
       this.#done.push({ first, last, ms: event.ms });
+  }
+
+  #survive(run: Run<E>): void {
+    if (this.#live === this.#none) this.#live = [run];
+    else this.#live.push(run);
   }
 
   #ignore({ target }: Edge, run: Run<E>, isStopped: boolean): void {
@@ -178,7 +187,7 @@ export class Matcher<E extends PatternEvent, A extends PatternEvent = E> {
     if (this.#states[target]?.kind === "final") {
       this.#done.push({ first, last, ms: this.#event.ms });
     } else if (!isStopped) {
-      this.#live.push(target === run.state ? run : { state: target, first, last });
+      this.#survive(target === run.state ? run : { state: target, first, last });
     }
   }
 

@@ -196,8 +196,8 @@ export class PatternOperator implements OutputOperator {
     const { matches, timeouts } = this.#options;
     for (const match of this.#matched) matches.add({ ...match, key });
     for (const match of this.#timedOut) timeouts?.add({ ...match, key });
-    this.#matched.length = 0;
-    this.#timedOut.length = 0;
+    this.#matched = [];
+    this.#timedOut = [];
   }
 
   /** Has a row wait for the watermark, or be late. */
@@ -277,9 +277,10 @@ export class PatternOperator implements OutputOperator {
   }
 
   #load(entry: KeyEntry | null): void {
-    this.#entry.runs = entry?.runs ?? [];
-    this.#entry.completed = entry?.completed ?? [];
-    this.#entry.waiting = entry?.waiting ?? [];
+    const { runs, completed, waiting } = entry ?? NOTHING;
+    this.#entry.runs = runs;
+    this.#entry.completed = completed;
+    this.#entry.waiting = waiting;
   }
 
   /** Puts what was loaded back, if it is no longer what it was. */
@@ -336,6 +337,9 @@ export class PatternOperator implements OutputOperator {
     this.#options.keeper.bind(relation);
   }
 }
+
+/** What a key without an entry has; nobody adds to it. */
+const NOTHING: KeyEntry = { runs: [], completed: [], waiting: [] };
 
 function hasSame<T>(a: readonly T[], b: readonly T[]): boolean {
   return a === b || (a.length === b.length && a.every((one, i) => one === b[i]));
