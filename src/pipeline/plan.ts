@@ -189,7 +189,10 @@ export function followedTables(plan: Plan): string[] {
 
 const READ_BY_CODEC: ReadonlySet<PlanNode["op"]> = new Set(["source", "filter", "window", "view"]);
 
-/** Whether all steps read cells as values, so that these may be binary: others copy text. */
+/**
+ * Whether all steps read cells as values, so that these may be binary: others copy text, and rows
+ * that are followed may be kept in state, where another run must find the form it expects.
+ */
 export function readsValuesOnly(plan: Plan): boolean {
-  return plan.nodes.every(({ op }) => READ_BY_CODEC.has(op));
+  return plan.nodes.every(({ op }) => READ_BY_CODEC.has(op)) && followedTables(plan).length === 0;
 }
