@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import type { Redis, RedisOptions } from "ioredis";
 import { TidemarkError } from "../../core/errors.js";
 import { fromRedis } from "./redis-errors.js";
@@ -120,7 +121,8 @@ function clientOptions(target: RedisTarget, { host, port }: Address): ClientOpti
   return {
     ...login,
     db: Number(pathname.slice(1) || 0),
-    ...(isTls ? { tls: { servername: host } } : {}),
+    // A server name is never an address (RFC 6066); the certificate is compared with either.
+    ...(isTls ? { tls: isIP(host) === 0 ? { servername: host } : {} } : {}),
     ...(sentinel === null ? { host, port } : sentinelOptions(sentinel, isTls)),
     connectionName: target.connectionName.replaceAll(" ", "-"),
     lazyConnect: true,

@@ -36,6 +36,17 @@ const SENTENCES: readonly (readonly [kinds: RegExp, code: ErrorCode, sentence: s
     "The Redis Cluster is moving the pipeline's keys to another node",
   ],
   [
+    /does not match certificate|altnames/i,
+    "CHECKPOINT_REFUSED",
+    "The certificate of Redis is for another name; use one in the checkpoint URL that it is for",
+  ],
+  [
+    /certificate/i,
+    "CHECKPOINT_REFUSED",
+    "The certificate of Redis is not trusted; start Tidemark with " +
+      "NODE_EXTRA_CA_CERTS=/path/to/ca.pem, the CA that signed it, or renew it",
+  ],
+  [
     /timed out/i,
     "CHECKPOINT_FAILED",
     "Redis did not answer in time; look at its load, or raise redis({ commandTimeout })",
