@@ -21,6 +21,8 @@ const benchmarks: Readonly<Record<string, (options: BenchOptions) => Promise<Ben
   replay,
   decode,
   pattern,
+  // Loaded when it is run: it reads the built files.
+  expression: async (options) => (await import("./expression.js")).expression(options),
 };
 
 async function main(): Promise<void> {

@@ -88,6 +88,11 @@ export class Numeric {
     return this.#kind === NAN;
   }
 
+  /** Whether it is finite and its digits, without the point, are at most 2^53 - 1. */
+  get isSmall(): boolean {
+    return this.#kind === FINITE && this.#big === null;
+  }
+
   /** The value times 10^scale; 0n for the special values. */
   get unscaled(): bigint {
     return this.#big ?? BigInt(this.#small);
@@ -105,6 +110,9 @@ export class Numeric {
 
   multiply(other: Numeric): Numeric {
     if (this.#kind === FINITE && other.#kind === FINITE) {
+      // Bigints cost several times as much, and most products fit.
+      const product = this.isSmall && other.isSmall ? this.#small * other.#small : Number.NaN;
+      if (Number.isSafeInteger(product)) return Numeric.of(product, this.scale + other.scale);
       return Numeric.of(this.unscaled * other.unscaled, this.scale + other.scale);
     }
     const sign = this.sign * other.sign;

@@ -1,5 +1,6 @@
 // A checked tree becomes closures, one for each node, each made for the types and constants of its
-// place. (Source text built from the tree was measured, too: see bench/README.md.)
+// place. They stay within twice a hand-written function (bench/README.md), so that no source text
+// is ever built.
 import type { Reference } from "../tree.js";
 import type { Value } from "../values/value.js";
 

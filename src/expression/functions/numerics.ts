@@ -13,10 +13,10 @@ const MAX_RESULT_SCALE = 2000;
 
 /** The same value, if a numeric can hold it. */
 function checked(value: Numeric): Numeric {
-  if (!value.isFinite) return value;
-  const { unscaled, scale } = value;
+  const { scale } = value;
   // Most have few digits; counting them is not free.
-  if (scale <= MAX_SCALE && unscaled < 10n ** 40n && unscaled > -(10n ** 40n)) return value;
+  if ((value.isSmall && scale <= MAX_SCALE) || !value.isFinite) return value;
+  const { unscaled } = value;
   if (scale > MAX_SCALE) return checked(roundTo(value, MAX_SCALE));
   const digits = (unscaled < 0n ? -unscaled : unscaled).toString().length;
   if (digits - scale > MAX_WHOLE_DIGITS) throw outOfRange();

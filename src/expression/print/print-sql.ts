@@ -1,7 +1,7 @@
 // A checked tree as SQL. Casts that were not written stay unwritten: what is printed parses to the
 // same tree again.
 import { definitionOf } from "../functions/catalog.js";
-import { printedType } from "../sql-type.js";
+import { printedType, type SqlType } from "../sql-type.js";
 import type { Call, Cast, Constant, Expression, Membership } from "../tree.js";
 
 /** A tree as PostgreSQL reads it. */
@@ -104,15 +104,19 @@ function printConstant({ text, form, type }: Constant): string {
   if (form === "boolean") return text.toUpperCase();
   if (form === "number") return text;
   const quoted = quoteText(text);
-  return form === "literal" ? quoted : `${quoted}::${printedType(type)}`;
+  return form === "literal" ? quoted : `${quoted}::${castName(type)}`;
 }
 
 function printCast({ arg, type, implicit, modifiers }: Cast): string {
   if (implicit) return print(arg);
   const size = modifiers.length === 0 ? "" : `(${modifiers.join(",")})`;
-  // `character` alone means one character.
-  const name = type === "bpchar" && size === "" ? "bpchar" : printedType(type);
+  const name = size === "" ? castName(type) : printedType(type);
   return `${operand(arg)}::${name}${size}`;
+}
+
+/** A type without a size: `character` alone would mean one character. */
+function castName(type: SqlType): string {
+  return type.startsWith("bpchar") ? type : printedType(type);
 }
 
 const WORDS: Readonly<Record<string, string>> = {
