@@ -1,7 +1,8 @@
-// npm run bench -- <name> [--rows N] [--runs N] [--seconds N] [--json FILE] [--only A,B]
-//                         [--profile DIR] [--spare-core]
+// npm run bench -- <name> [--rows N] [--keys N] [--runs N] [--seconds N] [--json FILE]
+//                         [--only A,B] [--profile DIR] [--spare-core]
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { checkpoint } from "./checkpoint.js";
 import { decode } from "./decode.js";
 import { latency } from "./latency.js";
 import { memory } from "./memory.js";
@@ -23,6 +24,7 @@ const benchmarks: Readonly<Record<string, (options: BenchOptions) => Promise<Ben
   pattern,
   // Loaded when it is run: it reads the built files.
   expression: async (options) => (await import("./expression.js")).expression(options),
+  checkpoint,
 };
 
 async function main(): Promise<void> {

@@ -5,6 +5,8 @@ export interface BenchOptions {
   readonly name: string;
   /** Rows to load, or per transaction in `memory`. */
   readonly rows: number;
+  /** Keys whose state is saved (checkpoint). */
+  readonly keys: number;
   /** Rounds; null leaves the number to the benchmark. */
   readonly runs: number | null;
   /** Seconds a round or a blockade lasts; null leaves it to the benchmark. */
@@ -26,6 +28,7 @@ export function readOptions(args: readonly string[]): BenchOptions {
     allowPositionals: true,
     options: {
       rows: { type: "string", default: "1000000" },
+      keys: { type: "string", default: "1000000" },
       runs: { type: "string" },
       seconds: { type: "string" },
       json: { type: "string" },
@@ -39,6 +42,7 @@ export function readOptions(args: readonly string[]): BenchOptions {
   return {
     name: positionals[0] ?? "",
     rows,
+    keys: wholeNumber("keys", values.keys) ?? 0,
     runs: wholeNumber("runs", values.runs),
     seconds: wholeNumber("seconds", values.seconds),
     jsonFile: values.json ?? null,

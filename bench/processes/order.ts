@@ -106,6 +106,91 @@ export interface HeldReport {
   readonly rowsPerSecond: number;
 }
 
+/** For a pipeline whose stream is generated, to measure its checkpoints. */
+export interface CheckpointOrder {
+  /**
+   * `save`: fills the state, then takes checkpoints one by one. `restore`: loads what `save` left.
+   * `flow`: fills the state, then measures the rate with a checkpoint every `intervalMs`.
+   */
+  readonly task: "save" | "restore" | "flow";
+  readonly store: StorePlace;
+  readonly keys: number;
+  /** Checkpoints of each kind. */
+  readonly rounds: number;
+  /** Of measured flow. */
+  readonly seconds: number;
+  /** Null takes none. */
+  readonly intervalMs: number | null;
+}
+
+/** Where checkpoints go. */
+export type StorePlace =
+  | { readonly kind: "memory" }
+  | { readonly kind: "file"; readonly dir: string }
+  | { readonly kind: "postgres" | "redis"; readonly url: string };
+
+/** Rows that a state holds. */
+export interface Counted {
+  readonly rows: number;
+  /** Sum of their amounts. */
+  readonly cents: number;
+}
+
+/** Longest stretches from one batch to the next, each by its own measure, in milliseconds. */
+export interface Stretch {
+  readonly wallMs: number;
+  /** CPU time of the process, helper threads included. */
+  readonly cpuMs: number;
+}
+
+/** One checkpoint. Times in milliseconds, the first three from the barrier on. */
+export interface CheckpointFigures {
+  /** All blocks are made. */
+  readonly writtenOutMs: number;
+  /** The store has made it the newest. */
+  readonly savedMs: number;
+  /** The slot may be told. */
+  readonly settledMs: number;
+  readonly blocks: number;
+  readonly bytes: number;
+  /** From before the barrier until it was settled. */
+  readonly stretch: Stretch;
+  /** As long without a checkpoint, just before. */
+  readonly calm: Stretch;
+  /** CPU time of what is the checkpoint's own work in one go, the longest of each kind. */
+  readonly parts: { readonly begin: number; readonly step: number; readonly save: number };
+  /** Longest pause that V8 reports for garbage collection meanwhile. */
+  readonly gcMs: number;
+}
+
+export interface SaveReport {
+  readonly full: readonly CheckpointFigures[];
+  /** After 1 % of the keys changed. */
+  readonly some: readonly CheckpointFigures[];
+  /** What the last checkpoint holds. */
+  readonly saved: Counted;
+  /** Of a store that does not outlive its process. */
+  readonly restored: RestoreReport | null;
+}
+
+export interface RestoreReport {
+  /** The store gives the blocks. */
+  readonly loadMs: number;
+  /** Load, blocks to state, and the first read may begin. */
+  readonly totalMs: number;
+  readonly found: Counted;
+}
+
+export interface FlowReport {
+  readonly rows: number;
+  readonly wallMs: number;
+  readonly cpuMs: number;
+  /** Part of the wall time in which rows were made up. */
+  readonly generatingMs: number;
+  readonly checkpoints: number;
+  readonly peakRssMiB: number;
+}
+
 /** What a reader or a pipeline reports at its end. */
 export interface ReaderReport {
   readonly rows: number;
