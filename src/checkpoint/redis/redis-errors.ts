@@ -23,6 +23,11 @@ const SENTENCES: readonly (readonly [kinds: RegExp, code: ErrorCode, sentence: s
     "CHECKPOINT_FAILED",
     "This Redis is a read-only replica; give the URL of the primary, or wait for the failover",
   ],
+  [
+    /^NOREPLICAS/,
+    "CHECKPOINT_FAILED",
+    "This Redis has lost its replicas and takes no writes (min-replicas-to-write); it may be cut off",
+  ],
   [/^OOM/, "CHECKPOINT_FAILED", "Redis has no memory left for the checkpoint; raise its maxmemory"],
   [
     /^MISCONF/,
