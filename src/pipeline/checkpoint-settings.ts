@@ -116,7 +116,27 @@ export function redis(options: RedisOptions = {}): RedisSpec {
     const value = checked[name];
     if (value !== undefined) parseDuration(value, `redis({ ${name} })`);
   }
+  refuseContradictions(checked);
   return Object.freeze({ kind: "redis", options: checked });
+}
+
+/** Throws CONFIG_INVALID for options that are fine alone and mean nothing together. */
+function refuseContradictions(options: RedisOptions): void {
+  const { durability, sentinel, nodes = [], replicas = 0, delay } = options;
+  const refuse = (sentence: string): never => {
+    throw new TidemarkError("CONFIG_INVALID", `redis(): ${sentence}`, {
+      detail: { call: "redis" },
+    });
+  };
+  if (sentinel !== undefined && nodes.length > 0) {
+    refuse("nodes are of a Cluster, which has no Sentinels; leave one of the two out.");
+  }
+  if (replicas > 0 && durability !== undefined && durability !== "waitaof") {
+    refuse("replicas needs durability waitaof; leave one of the two out.");
+  }
+  if (delay !== undefined && durability !== undefined && durability !== "delay") {
+    refuse("delay needs durability delay; leave one of the two out.");
+  }
 }
 
 /** What the checkpoints of a pipeline need beside what is written. */

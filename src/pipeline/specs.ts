@@ -170,10 +170,20 @@ export function check<T>(call: string, schema: z.ZodType<T>, options: unknown): 
 
 function explain(issue: z.core.$ZodIssue | undefined, path: string, schema: unknown): string {
   if (issue?.code === "unrecognized_keys") {
-    const shape = schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
     const [key = ""] = issue.keys;
-    return `unknown option ${key}; it takes ${shape.join(", ")}.`;
+    const [name, place] = path === "" ? [key, "it"] : [`${path}.${key}`, path];
+    return `unknown option ${name}; ${place} takes ${optionsAt(schema, issue.path).join(", ")}.`;
   }
   if (issue?.code === "invalid_format") return `option ${path} takes ${issue.message}.`;
   return `option ${path}: ${issue?.message ?? "is not valid"}.`;
+}
+
+/** The names of the options in the object at `path`. */
+function optionsAt(schema: unknown, path: readonly PropertyKey[]): string[] {
+  if (schema instanceof z.ZodOptional) return optionsAt(schema.unwrap(), path);
+  if (!(schema instanceof z.ZodObject)) return [];
+  const [first, ...rest] = path;
+  return first === undefined
+    ? Object.keys(schema.shape)
+    : optionsAt(schema.shape[String(first)], rest);
 }
