@@ -41,8 +41,8 @@ export function checkpointTables(figures: readonly StoreFigures[], keys: number)
     {
       title: "Longest stretch from one batch to the next, in ms (of all rounds)",
       head: [
-        ...["", "wall", "CPU", "wall without", "CPU without"],
-        ...["begin, CPU", "step, CPU", "save call, CPU", "GC, wall"],
+        ...["", "wall", "busy", "wall without", "busy without"],
+        ...["begin", "step", "save call", "GC, wall"],
       ],
       rows: kinds.map(([name, rounds]) => stretchesOf(name, rounds)),
     },
@@ -81,9 +81,9 @@ function stretchesOf(name: string, rounds: readonly CheckpointFigures[]): string
   return [
     name,
     most(({ stretch }) => stretch.wallMs),
-    most(({ stretch }) => stretch.cpuMs),
+    most(({ stretch }) => stretch.busyMs),
     most(({ calm }) => calm.wallMs),
-    most(({ calm }) => calm.cpuMs),
+    most(({ calm }) => calm.busyMs),
     most(({ parts }) => parts.begin),
     most(({ parts }) => parts.step),
     most(({ parts }) => parts.save),

@@ -4,9 +4,9 @@ import type { Clock } from "../../src/core/clock.js";
 import type { OutputBatch } from "../../src/core/output.js";
 import type { Sink, SinkCommit } from "../../src/core/sink.js";
 import { systemClock } from "../../src/source/system-clock.js";
+import { busyMsSince, now } from "./busy-time.js";
 import type { GeneratedSource } from "./generated-source.js";
 import type { CheckpointFigures, Counted, Stretch } from "./order.js";
-import { processCpuMs } from "./process-cpu.js";
 
 /** Later than any benchmark lasts. */
 const NEVER_MS = 2 ** 40;
@@ -101,9 +101,9 @@ export class CheckpointProbe {
       const barrier = this.#barrier;
       const beganMs = performance.now();
       const bytes = delta.blocks.reduce((sum, block) => sum + block.bytes.length, 0);
-      const cpuMs = processCpuMs();
+      const began = now();
       const saving = save(delta);
-      this.#parts.save = Math.max(this.#parts.save, processCpuMs() - cpuMs);
+      this.#parts.save = Math.max(this.#parts.save, busyMsSince(began));
       await saving;
       const { atMs = 0, rows = this.savedRows } = barrier ?? {};
       const savedMs = performance.now() - atMs;
@@ -119,9 +119,9 @@ export class CheckpointProbe {
   clock(): Clock {
     const soon = (action: () => void): void =>
       systemClock.soon(() => {
-        const cpuMs = processCpuMs();
+        const began = now();
         action();
-        this.#parts.step = Math.max(this.#parts.step, processCpuMs() - cpuMs);
+        this.#parts.step = Math.max(this.#parts.step, busyMsSince(began));
       });
     return { ...systemClock, soon };
   }
@@ -133,9 +133,9 @@ export class CheckpointProbe {
     this.#isWanted = false;
     this.#barrier = { lsn: position.lsn, atMs, rows: this.#source.fed };
     // The snapshot begins after this call and before anything that waits for a promise.
-    const cpuMs = processCpuMs();
+    const began = now();
     queueMicrotask(() => {
-      this.#parts.begin = Math.max(this.#parts.begin, processCpuMs() - cpuMs);
+      this.#parts.begin = Math.max(this.#parts.begin, busyMsSince(began));
     });
   }
 

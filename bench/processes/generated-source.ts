@@ -4,8 +4,8 @@ import { pgoutput } from "../../decoders/pgoutput/pgoutput-factory.js";
 import type { CatalogTable } from "../../src/core/catalog.js";
 import type { Position } from "../../src/core/position.js";
 import type { ChangeSource, ChangeStream, StreamRequest } from "../../src/core/source.js";
+import { busyMsSince, type Moment, now } from "./busy-time.js";
 import type { Counted, Stretch } from "./order.js";
-import { processCpuMs } from "./process-cpu.js";
 
 /** Rows of a transaction, which is a batch: about 50 kB, what a full read of a slot brings. */
 const ROWS_PER_BATCH = 1000;
@@ -27,9 +27,9 @@ export class GeneratedSource implements ChangeSource {
   generatingMs = 0;
   onReport: (flush: bigint) => void = () => {};
   #fed: { rows: number; cents: number } = { rows: 0, cents: 0 };
-  #stretch: { wallMs: number; cpuMs: number } = { wallMs: 0, cpuMs: 0 };
+  #stretch: Stretch = { wallMs: 0, busyMs: 0 };
   /** When the last batch was handed over, if the next one is awaited. */
-  #handedOver: { atMs: number; cpuMs: number } | null = null;
+  #handedOver: Moment | null = null;
   #waiting: { isReached: () => boolean; resolve: () => void }[] = [];
 
   /** Rows handed over so far. */
@@ -40,7 +40,7 @@ export class GeneratedSource implements ChangeSource {
   /** The longest stretches since the last call. */
   takeStretch(): Stretch {
     const stretch = this.#stretch;
-    this.#stretch = { wallMs: 0, cpuMs: 0 };
+    this.#stretch = { wallMs: 0, busyMs: 0 };
     return stretch;
   }
 
@@ -98,7 +98,7 @@ export class GeneratedSource implements ChangeSource {
       this.generatingMs += performance.now() - beganMs;
       lsn += BigInt(bytes.length);
       bytesReceived += ends.at(-1) ?? 0;
-      this.#handedOver = { atMs: performance.now(), cpuMs: processCpuMs() };
+      this.#handedOver = now();
       try {
         let from = 0;
         for (const to of ends) {
@@ -139,10 +139,10 @@ export class GeneratedSource implements ChangeSource {
   #observe(): void {
     const last = this.#handedOver;
     if (last !== null) {
-      const { wallMs, cpuMs } = this.#stretch;
+      const { wallMs, busyMs } = this.#stretch;
       this.#stretch = {
         wallMs: Math.max(wallMs, performance.now() - last.atMs),
-        cpuMs: Math.max(cpuMs, processCpuMs() - last.cpuMs),
+        busyMs: Math.max(busyMs, busyMsSince(last)),
       };
     }
     const reached = this.#waiting.filter(({ isReached }) => isReached());

@@ -139,8 +139,8 @@ export interface Counted {
 /** Longest stretches from one batch to the next, each by its own measure, in milliseconds. */
 export interface Stretch {
   readonly wallMs: number;
-  /** CPU time of the process, helper threads included. */
-  readonly cpuMs: number;
+  /** At work, at most: see busy-time.ts. */
+  readonly busyMs: number;
 }
 
 /** One checkpoint. Times in milliseconds, the first three from the barrier on. */
@@ -157,7 +157,7 @@ export interface CheckpointFigures {
   readonly stretch: Stretch;
   /** As long without a checkpoint, just before. */
   readonly calm: Stretch;
-  /** CPU time of what is the checkpoint's own work in one go, the longest of each kind. */
+  /** The checkpoint's own work in one go, the longest of each kind, as `busyMs`. */
   readonly parts: { readonly begin: number; readonly step: number; readonly save: number };
   /** Longest pause that V8 reports for garbage collection meanwhile. */
   readonly gcMs: number;
