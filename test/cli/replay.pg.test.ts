@@ -157,6 +157,7 @@ test("a range by LSN or time replays the transactions in it", async () => {
   const moments: string[] = [];
   for (let i = 0; i < 3; i++) {
     await sql(INSERT, [10]);
+    await pause(5); // a moment is given in milliseconds, and has to lie behind the commit
     const [now] = await sql("select now()::text as at, pg_current_wal_insert_lsn()::text as lsn");
     moments.push(String(now?.["lsn"]), String(now?.["at"]));
     await pause(20);

@@ -9,10 +9,10 @@ export interface Random {
   chance(share: number): boolean;
 }
 
-/** Takes the seed of TIDEMARK_TEST_SEED, or a new one, and prints it. */
-export function seededRandom(): Random {
+/** Takes the seed of TIDEMARK_TEST_SEED, or `otherwise`, or a new one, and prints it. */
+export function seededRandom(otherwise: number = Math.floor(Math.random() * 2 ** 32)): Random {
   const given = process.env["TIDEMARK_TEST_SEED"];
-  const seed = given === undefined ? Math.floor(Math.random() * 2 ** 32) : Number(given);
+  const seed = given === undefined ? otherwise : Number(given);
   process.stdout.write(`TIDEMARK_TEST_SEED=${seed}\n`);
   return randomOf(seed);
 }

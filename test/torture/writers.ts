@@ -32,12 +32,14 @@ export function startWriters(
   let committed = 0;
   let isStopping = false;
   let isResting = false;
+  let hasRested = false;
   let wake: () => void = () => {};
   let onRest: () => void = () => {};
   const loop = (async () => {
     let clients: pg.Client[] = [];
     while (!isStopping) {
       if (isResting) {
+        hasRested = true;
         onRest();
         await new Promise<void>((resolve) => {
           wake = resolve;
@@ -63,11 +65,13 @@ export function startWriters(
     },
     rest: () =>
       new Promise((resolve) => {
+        if (hasRested) return resolve(); // since the last time, and nobody resumed it
         onRest = resolve;
         isResting = true;
       }),
     resume: () => {
       isResting = false;
+      hasRested = false;
       wake();
     },
     stop: () => {

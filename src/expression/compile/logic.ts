@@ -110,6 +110,8 @@ export function compileNullIf<F>(node: NullIf, compilation: Compilation<F>): Com
   const equals = equalityOf(node, compilation as Compilation<never>);
   const left = compilation.compile(node.left);
   const right = compilation.compile(node.right);
+  // NULL equals nothing, and PostgreSQL then does not compute the other side (clauses.c).
+  if ([left, right].some((side) => side.isConstant && side.value === null)) return left;
   const [a, b] = [evaluateOf(left), evaluateOf(right)];
   const evaluate: Evaluate<F> = (frame) => {
     const x = a(frame);

@@ -31,6 +31,7 @@ function leftPart(text: string, n: number): string {
 }
 
 function rightPart(text: string, n: number): string {
+  if (n === -2_147_483_648) return text; // it has no negative, and PostgreSQL goes on with it
   const all = characterCount(text);
   const count = n < 0 ? Math.max(0, all + n) : n;
   return sliceCharacters(text, Math.max(0, all - count), all);

@@ -54,7 +54,8 @@ function truncation(unit: TimeUnit): (value: Timestamp) => Timestamp {
   if (micros === undefined) {
     return (value) => (value.isFinite ? timestampAt(startOf(unit, value), 0) : value);
   }
-  if (micros % 1000 !== 0) return (value) => value;
+  if (unit === "microseconds") return (value) => value;
+  if (unit === "milliseconds") return toMilliseconds;
   const ms = micros / 1000;
   return (value) => {
     const { epochMs } = value;
@@ -62,6 +63,12 @@ function truncation(unit: TimeUnit): (value: Timestamp) => Timestamp {
     const start = Math.floor(epochMs / ms) * ms;
     return start >= MIN_MS ? Timestamp.of(start) : tooEarly();
   };
+}
+
+/** Past the year 287396 a double holds every second millisecond, and `micros` the one between. */
+function toMilliseconds(value: Timestamp): Timestamp {
+  const { epochMs, micros } = value;
+  return Number.isFinite(epochMs) ? Timestamp.of(epochMs, micros - (micros % 1000)) : value;
 }
 
 const MIN_MS = -210_866_803_200_000;
