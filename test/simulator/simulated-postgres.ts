@@ -26,8 +26,8 @@ const RECORD = 8n;
 /**
  * A PostgreSQL as far as a logical slot sees it (manual, 47.2): a log of commits in order, of which
  * only the flushed part is ever sent; a slot whose confirmed position is volatile, and saved now
- * and then; and the rule which transactions a new reader is sent.
- * test/simulator/fakes.pg.test.ts holds it against the real one.
+ * and then; and the rule which transactions a new reader is sent. What it does is written down from
+ * the manual and the server's source; nothing yet holds it against a real server.
  */
 export class SimulatedPostgres {
   readonly log: LoggedTransaction[] = [];
