@@ -108,7 +108,8 @@ describe("a half-open connection to the source", () => {
 });
 
 test("half a second of latency on every leg costs time and nothing else", async () => {
-  const run = await startProxied(server);
+  // Two seconds, as elsewhere here, would be two round trips: any stall of the machine would do.
+  const run = await startProxied(server, { TIDEMARK_WAL_SENDER_TIMEOUT: "10s" });
   await run.load(5);
   for (const leg of LEGS) run.proxies[leg].delayMs = 500;
   await run.load(30);
@@ -117,13 +118,13 @@ test("half a second of latency on every leg costs time and nothing else", async 
 }, 90_000);
 
 test("a source at a few kilobytes a second is read on, slowly, without a reconnect", async () => {
-  const run = await startProxied(server);
+  const run = await startProxied(server, { TIDEMARK_WAL_SENDER_TIMEOUT: "4s" });
   await run.load(5);
   await run.compare();
   run.proxies.source.bytesPerSecond = 16_000;
   // More than twice the liveness limit's worth: what trickles in is a sign of life.
-  await run.source(INSERT, [1_000]);
-  await pause(7_000);
+  await run.source(INSERT, [2_000]);
+  await pause(13_000);
   run.proxies.source.pass();
   await run.compare();
   expect(run.process.log().filter(({ msg }) => msg === "running")).toHaveLength(1);
