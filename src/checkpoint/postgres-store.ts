@@ -6,7 +6,6 @@ import type {
   LoadBounds,
   LoadedCheckpoint,
 } from "../core/checkpoint-store.js";
-import { TidemarkError } from "../core/errors.js";
 import { type Failpoint, NO_FAILPOINT } from "../core/failpoint.js";
 import { formatLsn, parseLsn } from "../core/lsn.js";
 import type { StateBlock } from "../core/operator.js";
@@ -15,7 +14,7 @@ import { inTransaction, type SqlConnect, type SqlRow, type SqlSession } from "..
 import { BlockDigest, type BlockProof } from "./block-digest.js";
 import { ensureCheckpointTables } from "./checkpoint-tables.js";
 import { chooseGeneration } from "./choose-generation.js";
-import { corrupt } from "./manifest.js";
+import { corrupt, fenced } from "./manifest.js";
 
 const CHUNK_BYTES = 8 * 1024 * 1024;
 const BLOCK_TABLE = "tidemark.checkpoint_block";
@@ -75,7 +74,7 @@ export class PostgresCheckpointStore implements CheckpointStore {
       [this.#pipeline, epoch, position.systemId, position.timeline, formatLsn(position.lsn)],
     );
     const [row] = claimed;
-    if (row === undefined) throw this.#fenced();
+    if (row === undefined) throw fenced(this.#pipeline);
     this.#digest = row["blocks"] === 0 ? new BlockDigest([]) : null;
   }
 
@@ -121,7 +120,7 @@ export class PostgresCheckpointStore implements CheckpointStore {
           proof.digest,
         ],
       );
-      if (moved.length === 0) throw this.#fenced();
+      if (moved.length === 0) throw fenced(this.#pipeline);
     };
     const writing = async (): Promise<void> => {
       await Promise.all([move(), ...chunks(blocks).map((chunk) => this.#replaceBlocks(chunk))]);
@@ -165,15 +164,6 @@ export class PostgresCheckpointStore implements CheckpointStore {
   #open(): SqlSession {
     assert(this.#session !== null, "a checkpoint store is opened before it is used");
     return this.#session;
-  }
-
-  #fenced(): TidemarkError {
-    return new TidemarkError(
-      "FENCED",
-      `Another instance of pipeline ${this.#pipeline} has taken over its checkpoint; this one ` +
-        "stops. Nothing it held back was written.",
-      { detail: { pipeline: this.#pipeline } },
-    );
   }
 }
 
