@@ -5,10 +5,12 @@ import type { OwnPostgres } from "../services/postgres.js";
 import { uniqueName } from "../services/shared-service.js";
 import { openSql, type Sql } from "../services/sql.js";
 import { fileWith, type TidemarkProcess, tidemark } from "../services/tidemark-process.js";
-import { type Observer, observe } from "./observer.js";
+import { observe } from "./observer.js";
 import { seededRandom } from "./random.js";
 import { differences, readingsConfig, rowCounts, TABLE } from "./readings.js";
-import { startWriters, type Writers } from "./writers.js";
+import type { Sampling } from "./sampling.js";
+import type { Writers } from "./write-rounds.js";
+import { startWriters } from "./writers.js";
 
 /** The three ways over the network. */
 export type Leg = "source" | "results" | "checkpoint";
@@ -85,7 +87,7 @@ interface Compared {
   readonly from: Sql;
   readonly to: Sql;
   readonly writers: Writers;
-  readonly observer: Observer;
+  readonly observer: Sampling;
 }
 
 async function compare(

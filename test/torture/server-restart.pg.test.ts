@@ -8,7 +8,8 @@ import { fileWith, type TidemarkProcess, tidemark } from "../services/tidemark-p
 import { observe } from "./observer.js";
 import { seededRandom } from "./random.js";
 import { differences, readingsConfig, rowCounts, TABLE } from "./readings.js";
-import { startWriters, type Writers } from "./writers.js";
+import type { Writers } from "./write-rounds.js";
+import { startWriters } from "./writers.js";
 
 /** What operators are promised about a fast stop of a server that is being read. */
 const FAST_STOP_MS = 5_000;

@@ -1,12 +1,5 @@
-import { setTimeout as pause } from "node:timers/promises";
 import { openSql } from "../../services/sql.js";
-
-/** Someone who reads the results all the time. */
-export interface Reader {
-  readonly samples: number;
-  readonly violations: readonly string[];
-  stop(): Promise<void>;
-}
+import { type Sampling, sampleEvery } from "../sampling.js";
 
 const EVERY_MS = 100;
 /** The whole view is summed up so seldom. */
@@ -27,40 +20,24 @@ const SUMS = `
   select (select coalesce(sum(rows), 0)::int from event_minutes) as viewed,
          (select count(*)::int from event_log) as logged`;
 
-/** L5: one statement, and so one snapshot, never sees a part of a source transaction. */
-export function startReader(url: string): Reader {
+/**
+ * Someone who reads the results all the time. L5: one statement, and so one snapshot, never sees a
+ * part of a source transaction.
+ */
+export function startReader(url: string): Sampling {
   const { sql, close } = openSql(url);
-  const violations: string[] = [];
-  let samples = 0;
-  let isStopping = false;
 
-  async function sample(): Promise<void> {
+  async function look(samples: number): Promise<string[]> {
+    const found: string[] = [];
     if (samples === 0) await sql("create index if not exists event_log_tx on event_log (tx_id)");
     const [parts] = await sql(PARTS);
-    if (parts?.["torn"] !== 0) violations.push(`L5 ${parts?.["torn"]} transactions seen in part`);
-    if (parts?.["orphans"] !== 0) violations.push(`L5 ${parts?.["orphans"]} events seen alone`);
-    if (samples % SUM_EVERY === 0) {
-      const [sums] = await sql(SUMS);
-      if (sums?.["viewed"] !== sums?.["logged"]) violations.push(`L5 ${JSON.stringify(sums)}`);
-    }
-    samples++;
+    if (parts?.["torn"] !== 0) found.push(`L5 ${parts?.["torn"]} transactions seen in part`);
+    if (parts?.["orphans"] !== 0) found.push(`L5 ${parts?.["orphans"]} events seen alone`);
+    if (samples % SUM_EVERY !== 0) return found;
+    const [sums] = await sql(SUMS);
+    if (sums?.["viewed"] !== sums?.["logged"]) found.push(`L5 ${JSON.stringify(sums)}`);
+    return found;
   }
 
-  const loop = (async () => {
-    while (!isStopping) {
-      await sample().catch(() => {}); // no tables yet, or the server is down
-      await pause(EVERY_MS);
-    }
-  })();
-  return {
-    get samples() {
-      return samples;
-    },
-    violations,
-    stop: async () => {
-      isStopping = true;
-      await loop;
-      await close();
-    },
-  };
+  return sampleEvery(EVERY_MS, look, close);
 }

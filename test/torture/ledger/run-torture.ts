@@ -7,12 +7,14 @@ import { FAILPOINTS } from "../../../src/core/failpoint.js";
 import { eventually } from "../../services/eventually.js";
 import { openSql, type SqlSession } from "../../services/sql.js";
 import { startTidemark, type TidemarkProcess } from "../../services/tidemark-child.js";
-import { type Observer, observe } from "../observer.js";
+import { observe } from "../observer.js";
 import { type Random, randomOf } from "../random.js";
+import type { Sampling } from "../sampling.js";
+import type { Writers } from "../write-rounds.js";
 import { compareBooks, ledgerConfig } from "./books.js";
-import { type Reader, startReader } from "./reader.js";
+import { startReader } from "./reader.js";
 import { openStoreSite, type StoreSite, type TortureStore } from "./store-site.js";
-import { startWorkload, TABLES, type Workload } from "./workload.js";
+import { startWorkload, TABLES } from "./workload.js";
 
 export interface TortureOptions {
   readonly rounds: number;
@@ -98,9 +100,9 @@ class Torture {
   readonly #env: Readonly<Record<string, string>>;
   readonly #source: SqlSession;
   readonly #results: SqlSession;
-  readonly #workload: Workload;
-  readonly #reader: Reader;
-  readonly #observer: Observer;
+  readonly #workload: Writers;
+  readonly #reader: Sampling;
+  readonly #observer: Sampling;
   readonly #kills = new Map<string, number>();
   readonly #startMs: number[] = [];
   readonly #violations: string[] = [];

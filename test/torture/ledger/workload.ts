@@ -1,6 +1,6 @@
-import { setTimeout as pause } from "node:timers/promises";
-import pg from "pg";
+import type pg from "pg";
 import type { Random } from "../random.js";
+import { type Ending, type Writers, writeRounds } from "../write-rounds.js";
 
 /** What the writers write to. `wl_key` is not published: it hands out the numbers of a key. */
 export const TABLES = `
@@ -30,84 +30,27 @@ const EVENTS = `
     returning amount)
   select count(*)::int as n, coalesce(sum(amount), 0)::int as sum from added`;
 
-/** Writers of whole transactions that know what they have written. */
-export interface Workload {
-  /** Transactions whose commit was confirmed. */
-  readonly committed: number;
-  readonly rolledBack: number;
-  /** Resolves when no transaction is open. */
-  rest(): Promise<void>;
-  resume(): void;
-  stop(): Promise<void>;
-}
-
 const WRITERS = 3;
-const PACE_MS = 60;
 
 /**
  * Three connections write at the same time, each to keys of its own: some rows, savepoints that are
  * rolled back, items that are inserted, updated (their key, too) and deleted, and last the row of
- * `wl_tx` that says how many events the transaction has and their sum. A tenth is rolled back. All
- * three end together, so that commit records touch. Now and then one of them truncates the items.
- * Whatever fails because the server is down is tried anew; what was committed, the tables know. It
- * begins at rest.
+ * `wl_tx` that says how many events the transaction has and their sum. A tenth is rolled back. Now
+ * and then one of them truncates the items. Whatever fails because the server is down is tried
+ * anew; what was committed, the tables know. It begins at rest.
  */
-export function startWorkload(url: string, random: Random): Workload {
-  const counts = { committed: 0, rolledBack: 0 };
+export function startWorkload(url: string, random: Random): Writers {
   let nextId = 1;
-  let isStopping = false;
-  let isResting = true;
-  let wake: () => void = () => {};
-  let onRest: () => void = () => {};
-  const loop = (async () => {
-    let clients: pg.Client[] = [];
-    while (!isStopping) {
-      if (isResting) {
-        onRest();
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-        continue;
-      }
-      try {
-        if (clients.length === 0) clients = await connect(url);
-        const writers = clients.map((client, lane) => ({ client, lane, txId: nextId++, random }));
-        const endings = await Promise.all(writers.map(write));
-        await Promise.all(clients.map((client, i) => client.query(endings[i] as string)));
-        for (const ending of endings) counts[ending === "commit" ? "committed" : "rolledBack"]++;
-        const [client] = clients;
-        if (random.chance(0.01)) await client?.query("truncate wl_item");
-      } catch {
-        for (const client of clients) client.end().catch(() => {});
-        clients = [];
-      }
-      await pause(PACE_MS);
-    }
-    await Promise.all(clients.map((client) => client.end()));
-  })();
-  const go = (): void => {
-    isResting = false;
-    wake();
-  };
-  return {
-    get committed() {
-      return counts.committed;
+  return writeRounds(url, {
+    connections: WRITERS,
+    paceMs: 60,
+    isExpected: () => true,
+    beginsAtRest: true,
+    write: (client, lane) => write({ client, lane, txId: nextId++, random }),
+    between: async (client) => {
+      if (random.chance(0.01)) await client.query("truncate wl_item");
     },
-    get rolledBack() {
-      return counts.rolledBack;
-    },
-    rest: () =>
-      new Promise((resolve) => {
-        onRest = resolve;
-        isResting = true;
-      }),
-    resume: go,
-    stop: () => {
-      isStopping = true;
-      go();
-      return loop;
-    },
-  };
+  });
 }
 
 interface Writer {
@@ -118,7 +61,7 @@ interface Writer {
 }
 
 /** Everything of one transaction but its end, which is returned. */
-async function write(writer: Writer): Promise<"commit" | "rollback"> {
+async function write(writer: Writer): Promise<Ending> {
   const { client, txId, random } = writer;
   const isRollback = random.chance(0.1);
   await client.query("begin");
@@ -173,14 +116,4 @@ async function changeItems({ client, lane, txId, random }: Writer): Promise<void
   if (random.chance(0.4)) {
     await client.query(`delete from wl_item where ${mine} limit ${random.between(1, 3)})`);
   }
-}
-
-async function connect(url: string): Promise<pg.Client[]> {
-  const clients = Array.from(
-    { length: WRITERS },
-    () => new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 }),
-  );
-  for (const client of clients) client.on("error", () => {}); // the next query reports it
-  await Promise.all(clients.map((client) => client.connect()));
-  return clients;
 }
