@@ -218,6 +218,7 @@ function open(
     url: settings.resultsUrl,
     role: "results",
     applicationName: `${applicationName} results`,
+    probeAfterMs: settings.probeAfterMs,
   });
   return {
     source,
@@ -229,14 +230,14 @@ function open(
 
 /** The store that the settings name, not opened. For the command line. */
 export function checkpointStore(
-  { pipeline: name, checkpoint }: Settings,
+  { pipeline: name, checkpoint, probeAfterMs }: Settings,
   failpoint: Failpoint = NO_FAILPOINT,
 ): CheckpointStore {
   switch (checkpoint.kind) {
     case "postgres": {
       const { url } = checkpoint;
       const applicationName = `tidemark ${name} checkpoint`;
-      const connect = sqlConnect({ url, role: "checkpoint", applicationName });
+      const connect = sqlConnect({ url, role: "checkpoint", applicationName, probeAfterMs });
       return new PostgresCheckpointStore(connect, name, failpoint);
     }
     case "file":

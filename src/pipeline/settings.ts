@@ -24,6 +24,8 @@ export interface Settings {
     readonly parsers: ValueParsers;
   };
   readonly resultsUrl: string;
+  /** How long an answer of a database may take before it is asked whether it still works on it. */
+  readonly probeAfterMs: number;
   readonly checkpoint: CheckpointSettings;
   readonly run: RunSettings;
   /** Null: the stream is not recorded. */
@@ -96,6 +98,7 @@ export function resolveSettings(
       parsers: source.options.parsers ?? {},
     },
     resultsUrl,
+    probeAfterMs: ms(undefined, "TIDEMARK_PROBE_AFTER", "10s"),
     checkpoint: resolveCheckpoint(definition.checkpoint, {
       pipeline: name,
       url: env("TIDEMARK_CHECKPOINT_URL"),

@@ -3,6 +3,8 @@ import pg from "pg";
 import { TidemarkError } from "../core/errors.js";
 import { fromPostgres, type PostgresRole } from "../core/postgres-errors.js";
 import type { SqlConnect, SqlRow, SqlSession } from "../core/sql.js";
+import { AnswerWatch } from "./answer-watch.js";
+import { type BackendQuestion, endBackend, readBackend } from "./backend-facts.js";
 
 export interface SqlClientOptions {
   readonly url: string;
@@ -10,18 +12,28 @@ export interface SqlClientOptions {
   readonly applicationName: string;
   /** Milliseconds to wait for the server to accept the connection. */
   readonly connectTimeoutMs?: number;
+  /**
+   * Milliseconds without an answer after which the server is asked, over another connection,
+   * whether it still works on one (answer-watch.ts). 10 s when absent.
+   */
+  readonly probeAfterMs?: number;
 }
+
+const CONNECT_TIMEOUT_MS = 10_000;
+const PROBE_AFTER_MS = 10_000;
 
 /** How long a session may take to end. */
 const END_MS = 2_000;
 
-// The last two make the server notice a client that vanished, so that its locks do not stay.
+// The last four make the server notice a client that vanished, so that its locks do not stay.
 const SESSION_OPTIONS: Readonly<Record<string, string>> = {
   synchronous_commit: "on",
   timezone: "UTC",
   datestyle: "ISO",
   idle_in_transaction_session_timeout: "30s",
   tcp_keepalives_idle: "10",
+  tcp_keepalives_interval: "5",
+  tcp_keepalives_count: "3",
 };
 
 /**
@@ -31,7 +43,7 @@ const SESSION_OPTIONS: Readonly<Record<string, string>> = {
 export function clientConfig(
   url: string,
   settings: Readonly<Record<string, string>>,
-  connectTimeoutMs = 10_000,
+  connectTimeoutMs: number = CONNECT_TIMEOUT_MS,
 ): pg.ClientConfig {
   const target = URL.canParse(url) ? new URL(url) : null;
   if (target === null) {
@@ -58,6 +70,28 @@ function socketOf(client: pg.Client): Socket {
   return (client as unknown as { connection: { stream: Socket } }).connection.stream;
 }
 
+/** Watches over the answers of a connected client, from connections like its own. */
+function watchOver(client: pg.Client, options: SqlClientOptions): AnswerWatch {
+  const { probeAfterMs: afterMs = PROBE_AFTER_MS, applicationName } = options;
+  const { connectTimeoutMs = CONNECT_TIMEOUT_MS } = options;
+  const { processID } = client as unknown as { processID: number };
+  const question: BackendQuestion = {
+    config: {
+      ...clientConfig(options.url, SESSION_OPTIONS),
+      application_name: `${applicationName} probe`,
+    },
+    pid: processID,
+    applicationName,
+    timeoutMs: connectTimeoutMs,
+  };
+  return new AnswerWatch({
+    socket: socketOf(client),
+    afterMs,
+    ask: () => readBackend(question),
+    onLost: () => void endBackend(question),
+  });
+}
+
 /** Opens plain SQL sessions to one database. `synchronous_commit` is on whatever the role says. */
 export function sqlConnect(options: SqlClientOptions): SqlConnect {
   const { role } = options;
@@ -74,14 +108,16 @@ export function sqlConnect(options: SqlClientOptions): SqlConnect {
     } catch (error) {
       throw fromPostgres(error, role);
     }
+    const answers = watchOver(client, options);
     return {
       async query(text, values, name) {
         try {
-          const result = await client.query({
+          const statement = client.query({
             text,
             ...(values === undefined ? {} : { values: values as unknown[] }),
             ...(name === undefined ? {} : { name }),
           });
+          const result = await answers.over(statement);
           return result.rows as SqlRow[];
         } catch (error) {
           throw fromPostgres(error, role);

@@ -5,6 +5,7 @@ import { Redis } from "ioredis";
 import { expect, onTestFinished, test } from "vitest";
 import { type RedisServer, startRedis } from "../../src/cli/embedded/redis-server.js";
 import { eventually } from "../services/eventually.js";
+import { FaultProxy } from "../services/fault-proxy.js";
 import { usePostgres } from "../services/postgres.js";
 import { uniqueName } from "../services/shared-service.js";
 import { openSql, type Sql } from "../services/sql.js";
@@ -290,4 +291,23 @@ test("a read-only replica is refused, and its primary named", async () => {
   const { run } = await scene(replica);
   const stderr = await refused(run(), 7, "CHECKPOINT_FAILED");
   expect(stderr).toContain(`read-only replica of 127.0.0.1:${redis.port}`);
+});
+
+test("a half-open connection to Redis is given up at commandTimeout; nothing is lost", async () => {
+  const redis = await server({ settings: { appendfsync: "always" } });
+  const proxy = await FaultProxy.before(redis.url);
+  onTestFinished(() => proxy.close());
+  const behind = { ...redis, url: proxy.url };
+  const { run, insert, acknowledged, compare } = await scene(behind, 'commandTimeout: "500ms"');
+  const process = run();
+  await process.logged("running");
+  await acknowledged(await insert());
+  proxy.swallow();
+  await insert();
+  const isTold = () => process.log().some((line) => /did not answer in time/.test(line.msg));
+  await eventually("the silence is noticed", isTold, { explain: () => process.stderr });
+  proxy.pass();
+  await acknowledged(await insert());
+  await compare(process);
+  expect((await process.end("SIGTERM")).code, process.stderr).toBe(0);
 });

@@ -1,0 +1,78 @@
+// Connections to results and checkpoints over which nothing comes any more, and nobody says so.
+import pg from "pg";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { eventually } from "../services/eventually.js";
+import type { FaultProxy, Link } from "../services/fault-proxy.js";
+import { ownPostgres } from "../services/postgres.js";
+import type { TidemarkProcess } from "../services/tidemark-process.js";
+import { startProxied } from "./proxied-run.js";
+
+const server = await ownPostgres({ settings: { track_commit_timestamp: "on" } });
+
+const PROBE = { TIDEMARK_PROBE_AFTER: "1s" };
+
+/** Swallows what goes over the connections that there are; new ones are as they should be. */
+function forget(proxy: FaultProxy, only?: "up" | "down"): void {
+  const forgotten = new Set<Link>(proxy.links);
+  proxy.filter = (chunk, direction, link) =>
+    forgotten.has(link) && (only === undefined || only === direction) ? null : chunk;
+}
+
+function reasons(process: TidemarkProcess): string[] {
+  return process
+    .log()
+    .filter(({ level }) => level === 40)
+    .map(({ msg }) => msg);
+}
+
+async function noticed(process: TidemarkProcess, words: RegExp): Promise<void> {
+  const isTold = (): boolean => reasons(process).some((reason) => words.test(reason));
+  await eventually("it is noticed", isTold, { explain: () => process.stderr });
+}
+
+describe.each(["results", "checkpoint"] as const)("the connection to the %s", (leg) => {
+  test.each([
+    ["to the server", "up"],
+    ["to us", "down"],
+  ] as const)(
+    "that brings nothing %s any more is given up and made anew",
+    async (_, only) => {
+      const run = await startProxied(server, PROBE);
+      await run.load(10);
+      forget(run.proxies[leg], only);
+      await run.load(5);
+      await noticed(run.process, /no answer for .* has nothing to do for this connection/);
+      await run.load(5);
+      await run.compare();
+    },
+    60_000,
+  );
+});
+
+test("a results server that is out of reach is given up, and read on when it is back", async () => {
+  const run = await startProxied(server, PROBE);
+  await run.load(10);
+  run.proxies.results.swallow();
+  await run.load(5);
+  await noticed(run.process, /no answer for .* does not answer on a new connection either/);
+  run.proxies.results.pass();
+  await run.compare();
+}, 60_000);
+
+test("a lock that lasts longer than several looks is waited for", async () => {
+  const run = await startProxied(server, { TIDEMARK_PROBE_AFTER: "200ms" });
+  await run.load(10);
+  const url = new URL(server.url);
+  url.pathname = `/${run.name}_to`;
+  const locker = new pg.Client({ connectionString: url.href });
+  await locker.connect();
+  onTestFinished(() => locker.end());
+  await locker.query("begin; lock table by_device in access exclusive mode");
+  const before = run.proxies.results.made;
+  await run.load(5);
+  // Every look is a connection of its own.
+  await eventually("five looks", () => run.proxies.results.made >= before + 5);
+  await locker.query("commit");
+  await run.compare();
+  expect(reasons(run.process)).toEqual([]);
+}, 60_000);
