@@ -14,6 +14,12 @@ export interface Aggregate extends StateColumn {
    * column in the rows' relation.
    */
   add(rows: Rows, slots: Int32Array, column: number): void;
+  /**
+   * Brings into `slot` what `fromSlot` of `from` has had: `slot` is then as if it had had its own
+   * rows and after them those. `from` is the same aggregate of this state or of another one, and
+   * stays as it is. Associative; with a cleared slot nothing changes.
+   */
+  merge(slot: number, from: this, fromSlot: number): void;
   /** The result of a slot that has had at least one row. */
   result(slot: number): ResultValue;
 }

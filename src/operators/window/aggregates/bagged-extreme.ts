@@ -56,6 +56,15 @@ export class BaggedExtreme implements Aggregate {
     }
   }
 
+  merge(slot: number, from: this, fromSlot: number): void {
+    const other = from.#bags.get(fromSlot);
+    if (other === undefined) return;
+    const bag = this.#bagOf(slot);
+    const before = bag.size;
+    for (const { value, text, count } of other.entries) bag.add(value, text, count);
+    this.#values += bag.size - before;
+  }
+
   result(slot: number): ResultValue {
     return resultOf(this.#codec, this.#bags.get(slot)?.first());
   }

@@ -26,6 +26,10 @@ export class Count implements Aggregate {
     }
   }
 
+  merge(slot: number, from: this, fromSlot: number): void {
+    (this.#counts[slot] as number) += from.#counts[fromSlot] as number;
+  }
+
   result(slot: number): number {
     return this.#counts[slot] as number;
   }

@@ -62,6 +62,18 @@ export class ExactFloatSum implements Aggregate {
     }
   }
 
+  merge(slot: number, from: this, fromSlot: number): void {
+    const other = from.#totals.get(fromSlot);
+    if (other === undefined) return;
+    const total = this.#totalOf(slot);
+    total.count += other.count;
+    total.nan += other.nan;
+    total.positive += other.positive;
+    total.negative += other.negative;
+    total.negativeZeros += other.negativeZeros;
+    for (const part of other.parts) total.parts = grow(total.parts, part);
+  }
+
   result(slot: number): ResultValue {
     const total = this.#totals.get(slot);
     if (total === undefined || total.count === 0) return null;

@@ -99,6 +99,16 @@ export class ExactSum implements Aggregate {
     }
   }
 
+  merge(slot: number, from: this, fromSlot: number): void {
+    const count = from.#counts[fromSlot] as number;
+    const specials = from.#specials.get(fromSlot);
+    if (count === 0 && specials === undefined) return;
+    (this.#counts[slot] as number) += count;
+    if (specials !== undefined) this.#addSpecials(slot, specials);
+    if (from.#scaleCounts !== null) this.#scaleCounts?.merge(slot, from.#scaleCounts, fromSlot);
+    if (!this.#addFast(slot, from, fromSlot)) this.#addFinite(slot, from.#finite(fromSlot));
+  }
+
   result(slot: number): ResultValue {
     const count = this.#counts[slot] as number;
     if (count === 0) return null;
@@ -145,9 +155,9 @@ export class ExactSum implements Aggregate {
   }
 
   #exact(slot: number): Numeric {
-    const unscaled = (this.#large.get(slot) ?? 0n) + BigInt(this.#sums[slot] as number);
-    const scale = this.#scales[slot] as number;
-    if (this.#scaleCounts === null) return Numeric.of(unscaled, scale);
+    const sum = this.#finite(slot);
+    if (this.#scaleCounts === null) return sum;
+    const { unscaled, scale } = sum;
     // The digits beyond the greatest scale that is left belong to values that left: all are zero.
     const greatest = this.#scaleCounts.greatest(slot);
     return Numeric.of(unscaled / powerOfTen(scale - greatest), greatest);
@@ -159,9 +169,30 @@ export class ExactSum implements Aggregate {
       return;
     }
     this.#scaleCounts?.add(slot, value.scale, weight);
-    const unscaled = (this.#large.get(slot) ?? 0n) + BigInt(this.#sums[slot] as number);
-    const before = Numeric.of(unscaled, this.#scales[slot] as number);
-    const sum = weight > 0 ? before.add(value) : before.subtract(value);
+    this.#addFinite(slot, weight > 0 ? value : value.negate());
+  }
+
+  /** Adds the other's sum where both are doubles of one scale; false where they are not. */
+  #addFast(slot: number, from: this, fromSlot: number): boolean {
+    if (this.#large.has(slot) || from.#large.has(fromSlot)) return false;
+    if (this.#sums[slot] === 0 && this.#scaleCounts === null) {
+      this.#scales[slot] = Math.max(this.#scales[slot] as number, from.#scales[fromSlot] as number);
+    }
+    if (this.#scales[slot] !== from.#scales[fromSlot]) return false;
+    const sum = (this.#sums[slot] as number) + (from.#sums[fromSlot] as number);
+    this.#sums[slot] = sum;
+    if (sum > SPILL || sum < -SPILL) this.#spill(slot);
+    return true;
+  }
+
+  /** The sum of all finite values, at the greatest scale there ever was. */
+  #finite(slot: number): Numeric {
+    const sum = (this.#large.get(slot) ?? 0n) + BigInt(this.#sums[slot] as number);
+    return Numeric.of(sum, this.#scales[slot] as number);
+  }
+
+  #addFinite(slot: number, value: Numeric): void {
+    const sum = this.#finite(slot).add(value);
     this.#scales[slot] = sum.scale;
     this.#sums[slot] = 0;
     this.#large.set(slot, sum.unscaled);
@@ -169,10 +200,20 @@ export class ExactSum implements Aggregate {
   }
 
   #countSpecial(slot: number, value: Numeric, weight: 1 | -1): void {
+    const isPositive = !value.isNaN && value.sign > 0;
+    const isNegative = !value.isNaN && !isPositive;
+    this.#addSpecials(slot, {
+      nan: value.isNaN ? weight : 0,
+      positive: isPositive ? weight : 0,
+      negative: isNegative ? weight : 0,
+    });
+  }
+
+  #addSpecials(slot: number, more: Specials): void {
     const specials = this.#specials.get(slot) ?? { nan: 0, positive: 0, negative: 0 };
-    if (value.isNaN) specials.nan += weight;
-    else if (value.sign > 0) specials.positive += weight;
-    else specials.negative += weight;
+    specials.nan += more.nan;
+    specials.positive += more.positive;
+    specials.negative += more.negative;
     const { nan, positive, negative } = specials;
     if (nan + positive + negative > 0) this.#specials.set(slot, specials);
     else this.#specials.delete(slot);

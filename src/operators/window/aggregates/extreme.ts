@@ -40,12 +40,13 @@ export class Extreme implements Aggregate {
       if (start < 0) continue;
       const end = batch.cells[cell + 1] as number;
       const value = this.#codec.decode(batch.bytes[i] as Uint8Array, start, end);
-      const slot = slots[k] as number;
-      const current = this.#values[slot];
-      if (current === undefined || this.#ordering.compare(value, current) * this.#sign >= 0) {
-        this.#values[slot] = value;
-      }
+      this.#offer(slots[k] as number, value);
     }
+  }
+
+  merge(slot: number, from: this, fromSlot: number): void {
+    const value = from.#values[fromSlot];
+    if (value !== undefined) this.#offer(slot, value);
   }
 
   result(slot: number): ResultValue {
@@ -60,5 +61,12 @@ export class Extreme implements Aggregate {
   load(slot: number, from: BlockReader): void {
     const text = from.text();
     if (text !== "") this.#values[slot] = this.#ordering.parse(text);
+  }
+
+  #offer(slot: number, value: unknown): void {
+    const current = this.#values[slot];
+    if (current === undefined || this.#ordering.compare(value, current) * this.#sign >= 0) {
+      this.#values[slot] = value;
+    }
   }
 }

@@ -47,13 +47,14 @@ export class FloatSum implements Aggregate {
       const decoded = this.#codec.decode(bytes, start, batch.cells[cell + 1] as number) as number;
       // The text of a real is its shortest; what PostgreSQL adds is the single behind it.
       const value = this.#isReal ? Math.fround(decoded) : decoded;
-      const slot = slots[k] as number;
-      // sum() begins with its first value, which may be -0; avg() begins with 0 (float.c).
-      const isStart = this.#counts[slot] === 0 && !this.#isAverage;
-      const sum = isStart ? value : (this.#sums[slot] as number) + value;
-      this.#sums[slot] = this.#isSingle ? Math.fround(sum) : sum;
-      (this.#counts[slot] as number)++;
+      this.#put(slots[k] as number, value, 1);
     }
+  }
+
+  /** Adds the other's sum as if it were a value, so that the last digits may differ. */
+  merge(slot: number, from: this, fromSlot: number): void {
+    const count = from.#counts[fromSlot] as number;
+    if (count > 0) this.#put(slot, from.#sums[fromSlot] as number, count);
   }
 
   result(slot: number): ResultValue {
@@ -71,5 +72,14 @@ export class FloatSum implements Aggregate {
   load(slot: number, from: BlockReader): void {
     this.#counts[slot] = from.integer();
     this.#sums[slot] = from.double();
+  }
+
+  /** Adds a value, or the sum of `count` of them. */
+  #put(slot: number, value: number, count: number): void {
+    // sum() begins with its first value, which may be -0; avg() begins with 0 (float.c).
+    const isStart = this.#counts[slot] === 0 && !this.#isAverage;
+    const sum = isStart ? value : (this.#sums[slot] as number) + value;
+    this.#sums[slot] = this.#isSingle ? Math.fround(sum) : sum;
+    (this.#counts[slot] as number) += count;
   }
 }

@@ -9,15 +9,20 @@ export class ScaleCounts {
     return this.#slots.size * 160;
   }
 
-  add(slot: number, scale: number, weight: 1 | -1): void {
+  /** `count` values of this scale came; they left if it is negative. */
+  add(slot: number, scale: number, count: number): void {
     let counts = this.#slots.get(slot);
     if (counts === undefined) {
       counts = new Map();
       this.#slots.set(slot, counts);
     }
-    const count = (counts.get(scale) ?? 0) + weight;
-    if (count === 0) counts.delete(scale);
-    else counts.set(scale, count);
+    const sum = (counts.get(scale) ?? 0) + count;
+    if (sum === 0) counts.delete(scale);
+    else counts.set(scale, sum);
+  }
+
+  merge(slot: number, from: ScaleCounts, fromSlot: number): void {
+    for (const [scale, count] of from.#slots.get(fromSlot) ?? []) this.add(slot, scale, count);
   }
 
   /** The greatest scale; 0 where there is no value. */
