@@ -11,12 +11,9 @@ import { DEAD_LETTER_SHAPE, DeadLetters } from "../operators/poison/dead-letters
 import { PoisonGate } from "../operators/poison/poison-gate.js";
 import { conditionTest, functionTest, type RowTest } from "../operators/row-test.js";
 import { SourceOperator, type SourceOperatorOptions } from "../operators/source-operator.js";
+import type { BoundAggregate } from "../operators/window/aggregate-list.js";
 import { createAggregate } from "../operators/window/aggregates/create.js";
-import {
-  type BoundAggregate,
-  type WindowBounds,
-  WindowOperator,
-} from "../operators/window/window-operator.js";
+import { type WindowBounds, WindowOperator } from "../operators/window/window-operator.js";
 import { compileMatch, matchColumns } from "./compile-match.js";
 import { type Condition, checkConditions } from "./conditions.js";
 import {

@@ -1,25 +1,17 @@
-import type { CellCodec } from "../../core/cell-codec.js";
 import type { OutputOperator } from "../../core/operator.js";
 import type { OutputBatch, OutputShape, ResultValue } from "../../core/output.js";
-import { type Column, columnIndex, type Relation } from "../../core/relation.js";
-import { beginNarrowed, emptyRows, type Rows } from "../../core/rows.js";
+import type { Relation } from "../../core/relation.js";
+import type { Rows } from "../../core/rows.js";
 import { Timestamp } from "../../core/timestamp.js";
 import { ChangedSlots } from "../../state/changed-slots.js";
 import { KeyedState } from "../../state/keyed-state.js";
 import { StateNumber } from "../../state/state-number.js";
 import { StepState } from "../../state/step-state.js";
 import { unknownRow } from "../kept-rows.js";
-import type { Aggregate } from "./aggregates/aggregate.js";
+import { AggregateList, type BoundAggregate } from "./aggregate-list.js";
 import { Count } from "./aggregates/count.js";
-import { decodeGroupKey } from "./group-key.js";
-
-/** An aggregate and the column it reads; null for `count(*)`. */
-export interface BoundAggregate {
-  /** Name of the function. */
-  readonly fn: string;
-  readonly aggregate: Aggregate;
-  readonly column: string | null;
-}
+import { RowGroups } from "./row-groups.js";
+import { ViewRows, type WindowCells } from "./view-rows.js";
 
 /** Windows of one size that follow each other. */
 export interface WindowBounds {
@@ -71,10 +63,9 @@ export class WindowOperator implements OutputOperator {
   readonly #changed = new ChangedSlots();
   /** Rows of each group; only where rows leave. */
   readonly #rowCounts: Count | null;
-  #slots: Int32Array = new Int32Array(0);
-  readonly #narrowed: Rows = emptyRows();
-  #keyColumns: { readonly index: number; readonly codec: CellCodec }[] = [];
-  #valueColumns: number[] = [];
+  readonly #aggregates: AggregateList;
+  readonly #selection: RowGroups;
+  readonly #view: ViewRows;
   #relation: Relation | null = null;
   /**
    * Windows that start before this are gone. State of its own: were it drawn from the watermark
@@ -83,8 +74,6 @@ export class WindowOperator implements OutputOperator {
    */
   readonly #firstWindow = new StateNumber(Number.NEGATIVE_INFINITY);
   #isRemovalDue = false;
-  /** Keys of groups whose rows are gone since the last collection, a list a key column. */
-  #gone: ResultValue[][] | null = null;
   /** What the sink has is not from this state. */
   #isWhole = false;
   #nextRemovalMs = Number.NEGATIVE_INFINITY;
@@ -93,14 +82,18 @@ export class WindowOperator implements OutputOperator {
     this.#options = options;
     this.id = options.id;
     this.#rowCounts = options.isRetractable ? new Count() : null;
+    const aggregates = new AggregateList(options.aggregates);
+    this.#aggregates = aggregates;
     this.#groups = new KeyedState([
       this.#changed,
       ...(this.#rowCounts === null ? [] : [this.#rowCounts]),
-      ...options.aggregates.map(({ aggregate }) => aggregate),
+      ...aggregates.columns,
     ]);
+    this.#selection = new RowGroups(this.#groups, options.keys);
+    this.#view = new ViewRows({ shape: options.shape, keyCount: options.keys.length, aggregates });
     this.state = new StepState({
       id: options.id,
-      facts: factsOf(options),
+      facts: factsOf(options, aggregates),
       values: [this.#firstWindow],
       keyed: this.#groups,
     });
@@ -113,11 +106,9 @@ export class WindowOperator implements OutputOperator {
 
   onRows(rows: Rows): void {
     if (rows.relation !== this.#relation) this.#bind(rows.relation);
-    const narrowed = this.#assign(rows);
-    this.#rowCounts?.add(narrowed, this.#slots, -1);
-    this.#options.aggregates.forEach(({ aggregate }, index) => {
-      aggregate.add(narrowed, this.#slots, this.#valueColumns[index] as number);
-    });
+    this.#assign(rows);
+    this.#rowCounts?.add(this.#selection.rows, this.#selection.slots, -1);
+    this.#aggregates.add(this.#selection.rows, this.#selection.slots);
   }
 
   onWatermark(watermarkMs: number): void {
@@ -143,30 +134,19 @@ export class WindowOperator implements OutputOperator {
   }
 
   collect(): OutputBatch | null {
-    const { shape, aggregates } = this.#options;
-    const columns: ResultValue[][] = shape.columns.map(() => []);
-    let rowCount = 0;
     for (const slot of this.#changed.take()) {
       if (this.#isEmpty(slot)) {
         this.#noteGone(slot);
         this.#groups.remove(slot);
         continue;
       }
-      rowCount++;
-      let c = this.#pushKey(slot, columns);
-      for (const { aggregate } of aggregates) {
-        (columns[c++] as ResultValue[]).push(aggregate.result(slot));
-      }
+      this.#view.put(this.#groups.keyOf(slot), this.#cellsOf(slot), slot);
     }
     const removeBeforeMs = this.#isRemovalDue ? this.#firstWindow.value : null;
     const isWhole = this.#isWhole;
     this.#isRemovalDue = false;
     this.#isWhole = false;
-    const gone = this.#gone;
-    this.#gone = null;
-    const isNothing = rowCount === 0 && gone === null && removeBeforeMs === null;
-    if (isNothing && !isWhole) return null;
-    return { kind: "view", output: shape.name, rowCount, columns, gone, removeBeforeMs, isWhole };
+    return this.#view.take(removeBeforeMs, isWhole);
   }
 
   resend(): boolean {
@@ -185,7 +165,7 @@ export class WindowOperator implements OutputOperator {
     for (const slot of this.#changed.take()) {
       if (this.#isEmpty(slot)) this.#groups.remove(slot);
     }
-    this.#gone = null;
+    this.#view.clear();
     this.#isRemovalDue = false;
     this.#isWhole = false;
   }
@@ -198,33 +178,22 @@ export class WindowOperator implements OutputOperator {
 
   /** The group's row has to leave the result. */
   #noteGone(slot: number): void {
-    const { columns } = this.#options.shape;
-    this.#gone ??= columns.filter(({ role }) => role !== "value").map(() => []);
-    this.#pushKey(slot, this.#gone);
+    this.#view.remove(this.#groups.keyOf(slot), this.#cellsOf(slot));
   }
 
-  /** Appends the group's key and window start; returns how many columns that were. */
-  #pushKey(slot: number, columns: ResultValue[][]): number {
-    const { keys, window: bounds } = this.#options;
-    let c = 0;
-    for (const key of decodeGroupKey(this.#groups.keyOf(slot), keys.length)) {
-      (columns[c++] as ResultValue[]).push(key);
-    }
-    if (bounds === null) return c;
-    (columns[c++] as ResultValue[]).push(timeOf(this.#groups.windowOf(slot), bounds));
-    return c;
+  #cellsOf(slot: number): WindowCells {
+    const { window: bounds } = this.#options;
+    if (bounds === null) return NO_CELLS;
+    return { names: [timeOf(this.#groups.windowOf(slot), bounds)], others: [] };
   }
 
   /** Finds each row's slot; leaves out rows whose window is gone. */
-  #assign(rows: Rows): Rows {
-    const { batch, indices, images, eventMs, count } = rows;
+  #assign(rows: Rows): void {
+    const { eventMs, count } = rows;
     const { window: bounds } = this.#options;
-    const groups = this.#groups;
     const firstWindow = this.#firstWindow.value;
-    const narrowed = this.#narrowed;
-    beginNarrowed(narrowed, rows);
-    if (this.#slots.length < count) this.#slots = new Int32Array(narrowed.indices.length);
-    let kept = 0;
+    const selection = this.#selection;
+    selection.begin(rows);
     for (let k = 0; k < count; k++) {
       const window =
         bounds === null
@@ -234,39 +203,21 @@ export class WindowOperator implements OutputOperator {
         this.expiredRows++;
         continue;
       }
-      const i = indices[k] as number;
-      const image = images[k] as number;
-      groups.beginKey();
-      for (const { index, codec } of this.#keyColumns) {
-        const cell = image + 2 * index;
-        const start = batch.cells[cell] as number;
-        const end = batch.cells[cell + 1] as number;
-        const bytes = batch.bytes[i] as Uint8Array;
-        if (start < 0) groups.addNull();
-        else if (codec.canonicalText === undefined) groups.addBytes(bytes, start, end);
-        else groups.addText(codec.canonicalText(bytes, start, end));
-      }
-      const slot = groups.slot(window);
+      selection.setKey(rows, k);
+      const slot = this.#groups.slot(window);
       this.#changed.mark(slot);
-      narrowed.indices[kept] = i;
-      narrowed.images[kept] = image;
-      this.#slots[kept++] = slot;
+      selection.take(rows, k, slot);
     }
-    narrowed.count = kept;
-    return narrowed;
   }
 
   #bind(relation: Relation): void {
     this.#relation = relation;
-    this.#keyColumns = this.#options.keys.map((name) => {
-      const index = columnIndex(relation, name);
-      return { index, codec: (relation.columns[index] as Column).codec };
-    });
-    this.#valueColumns = this.#options.aggregates.map(({ column }) =>
-      column === null ? -1 : columnIndex(relation, column),
-    );
+    this.#selection.bind(relation);
+    this.#aggregates.bind(relation);
   }
 }
+
+const NO_CELLS: WindowCells = { names: [], others: [] };
 
 /** A window's start as a result; NaN, the window of rows without a time, is NULL. */
 function timeOf(window: number, { isLocalTime }: WindowBounds): ResultValue {
@@ -276,8 +227,11 @@ function timeOf(window: number, { isLocalTime }: WindowBounds): ResultValue {
 }
 
 /** What the numbers in the state mean; with other facts they would mean something else. */
-function factsOf(options: WindowOperatorOptions): Record<string, string> {
-  const { input, eventTime, shape, keys, window: bounds, aggregates } = options;
+function factsOf(
+  options: WindowOperatorOptions,
+  aggregates: AggregateList,
+): Record<string, string> {
+  const { input, eventTime, shape, keys, window: bounds } = options;
   return {
     input,
     "event time": eventTime,
@@ -285,9 +239,7 @@ function factsOf(options: WindowOperatorOptions): Record<string, string> {
     window:
       bounds === null ? "none" : `tumbling, ${bounds.sizeMs} ms, offset ${bounds.offsetMs} ms`,
     rows: options.isRetractable ? "come and leave" : "come",
-    aggregates: aggregates
-      .map(({ fn, column, aggregate }) => `${fn}(${column ?? "*"}) ${aggregate.sqlType}`)
-      .join(", "),
+    aggregates: aggregates.fact,
   };
 }
 

@@ -1,0 +1,56 @@
+import type { ResultValue } from "../../core/output.js";
+import { columnIndex, type Relation } from "../../core/relation.js";
+import type { Rows } from "../../core/rows.js";
+import type { Aggregate } from "./aggregates/aggregate.js";
+
+/** An aggregate and the column it reads; null for `count(*)`. */
+export interface BoundAggregate {
+  /** Name of the function. */
+  readonly fn: string;
+  readonly aggregate: Aggregate;
+  readonly column: string | null;
+}
+
+/** The aggregates of one step, in the order of their result columns. */
+export class AggregateList {
+  readonly #bound: readonly BoundAggregate[];
+  #columns: number[] = [];
+
+  constructor(bound: readonly BoundAggregate[]) {
+    this.#bound = bound;
+  }
+
+  /** The state that they keep, for the step's keyed state. */
+  get columns(): readonly Aggregate[] {
+    return this.#bound.map(({ aggregate }) => aggregate);
+  }
+
+  /** What their numbers mean, for the facts of the step's state. */
+  get fact(): string {
+    return this.#bound
+      .map(({ fn, column, aggregate }) => `${fn}(${column ?? "*"}) ${aggregate.sqlType}`)
+      .join(", ");
+  }
+
+  /** The next rows are of this version of the table. */
+  bind(relation: Relation): void {
+    this.#columns = this.#bound.map(({ column }) =>
+      column === null ? -1 : columnIndex(relation, column),
+    );
+  }
+
+  /** Adds row `k` to slot `slots[k]`, for all k. */
+  add(rows: Rows, slots: Int32Array): void {
+    this.#bound.forEach(({ aggregate }, index) => {
+      aggregate.add(rows, slots, this.#columns[index] as number);
+    });
+  }
+
+  /** Appends the results of a slot to the columns from `first` on. */
+  pushResults(slot: number, columns: readonly ResultValue[][], first: number): void {
+    let c = first;
+    for (const { aggregate } of this.#bound) {
+      (columns[c++] as ResultValue[]).push(aggregate.result(slot));
+    }
+  }
+}
