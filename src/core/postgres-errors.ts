@@ -33,6 +33,17 @@ export function isShutdown(error: unknown): boolean {
   return /^57P0[123]$/.test(postgresCode(error));
 }
 
+/**
+ * Whether a notice says that changes were left out because the publication did not exist when they
+ * were made (PostgreSQL 18; before, that is an error). Its text may be in any language.
+ */
+export function isPublicationSkipped(
+  notice: { readonly code?: string | undefined; readonly message?: string | undefined },
+  publication: string,
+): boolean {
+  return notice.code === "55000" && (notice.message ?? "").includes(`"${publication}"`);
+}
+
 /** Gives an error from `pg` a code of ours. A TidemarkError comes back as it is. */
 export function fromPostgres(error: unknown, role: PostgresRole): TidemarkError {
   if (error instanceof TidemarkError) return error;

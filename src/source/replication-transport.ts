@@ -5,7 +5,7 @@ import { LogicalReplicationService, PgoutputPlugin } from "pg-logical-replicatio
 import { AssertionFailure, assert } from "../core/assert.js";
 import { TidemarkError } from "../core/errors.js";
 import { formatLsn, type Lsn } from "../core/lsn.js";
-import { fromPostgres } from "../core/postgres-errors.js";
+import { fromPostgres, isPublicationSkipped } from "../core/postgres-errors.js";
 import { type FrameHandler, FrameReader } from "./frames.js";
 import { PAUSE_MS, RecentBytes, wantsPause } from "./pacing.js";
 import { clientConfig } from "./sql-client.js";
@@ -68,6 +68,7 @@ function sessionSettings(walSenderTimeoutMs: number): Readonly<Record<string, st
     extra_float_digits: "3",
     client_encoding: "UTF8",
     wal_sender_timeout: String(walSenderTimeoutMs),
+    client_min_messages: "warning",
     // While we do not read, Linux counts a zero window as silence and would cut the connection.
     tcp_user_timeout: "0",
   };
@@ -87,6 +88,9 @@ export class ReplicationTransport {
   #pacer: NodeJS.Timeout | null = null;
   readonly #recent = new RecentBytes();
   #isClosing = false;
+  /** Why what comes next must not be read. */
+  #refusal: TidemarkError | null = null;
+  readonly #publication: string;
   #settle: { resolve: () => void; reject: (error: unknown) => void } = {
     resolve: () => {},
     reject: () => {},
@@ -99,6 +103,7 @@ export class ReplicationTransport {
       onOther: (frame) => this.#onOther(frame),
     });
     this.#onReadEnd = () => options.onReadEnd();
+    this.#publication = options.publication;
     this.#pauseMs = options.pauseMs ?? PAUSE_MS;
     this.#service = new LogicalReplicationService(
       {
@@ -184,6 +189,10 @@ export class ReplicationTransport {
       parser !== undefined && others.length === 0,
       "pg reads its socket with exactly one data listener",
     );
+    client.on("notice", (notice) => {
+      if (isPublicationSkipped(notice, this.#publication))
+        this.#refusal = skipped(this.#publication);
+    });
     this.#connection = connection;
     this.#passOn = (frame) => parser.call(connection.stream, frame);
     connection.stream.removeAllListeners("data");
@@ -198,6 +207,7 @@ export class ReplicationTransport {
   #onOther(frame: Uint8Array): void {
     if (frame[0] === COMMAND_COMPLETE || frame[0] === COPY_DONE) throw serverEnded();
     this.#passOn?.(frame);
+    if (this.#refusal !== null) throw this.#refusal;
   }
 
   #read(bytes: Buffer): void {
@@ -279,6 +289,15 @@ function serverEnded(): TidemarkError {
   return new TidemarkError(
     "SERVER_DRAINING",
     "The server ended the stream, as it does when it shuts down; it is read again when it is back.",
+  );
+}
+
+function skipped(publication: string): TidemarkError {
+  return new TidemarkError(
+    "PUBLICATION_MISSING",
+    `Changes were made while publication ${publication} did not exist, and the server leaves ` +
+      "them out. Nothing after them was read. Run with --reset to start from nothing.",
+    { detail: { publication } },
   );
 }
 
