@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { crc32 } from "node:zlib";
 import type { StateBlock } from "../core/operator.js";
+import { blockChecksum } from "./block-checksum.js";
 
 /** What proves that a set of blocks is complete. */
 export interface BlockProof {
@@ -11,6 +11,8 @@ export interface BlockProof {
 
 /** What a save makes of the set. */
 export interface DigestStep {
+  /** The block takes the place of the one of its name, which goes if this one is empty. */
+  replace(block: StateBlock): void;
   readonly proof: BlockProof;
   /** Called once the save has happened. */
   take(): void;
@@ -18,7 +20,7 @@ export interface DigestStep {
 
 /**
  * A number over a set of blocks that changes when a block is missing, added, altered or in another
- * one's place: the sum, modulo 2^64, of a hash of each block's operator, number and CRC-32. The
+ * one's place: the sum, modulo 2^64, of a hash of each block's operator, number and checksum. The
  * order does not matter, and replacing blocks costs the same however many others there are.
  */
 export class BlockDigest {
@@ -34,20 +36,33 @@ export class BlockDigest {
     return { blocks: this.#terms.size, digest: this.#digest };
   }
 
-  /** The set with `changed` in place of its blocks of the same names; no name is there twice. */
-  replace(changed: readonly StateBlock[]): DigestStep {
+  /** Begins a change of the set; one at a time. */
+  begin(): DigestStep {
     let [blocks, digest] = [this.#terms.size, this.#digest];
-    const terms = changed.map((block) => [nameOf(block), termOf(block)] as const);
-    for (const [name, term] of terms) {
-      const before = this.#terms.get(name);
-      if (before === undefined) blocks += 1;
-      digest = sum64(digest, term - (before ?? 0n));
-    }
+    const changed = new Map<string, bigint | null>();
+    const replace = (block: StateBlock): void => {
+      const name = nameOf(block);
+      const known = changed.get(name);
+      const before = known === undefined ? (this.#terms.get(name) ?? null) : known;
+      const term = block.bytes.length === 0 ? null : termOf(block);
+      changed.set(name, term);
+      blocks += Number(term !== null) - Number(before !== null);
+      digest = sum64(digest, (term ?? 0n) - (before ?? 0n));
+    };
     const take = (): void => {
-      for (const [name, term] of terms) this.#terms.set(name, term);
+      for (const [name, term] of changed) {
+        if (term === null) this.#terms.delete(name);
+        else this.#terms.set(name, term);
+      }
       this.#digest = digest;
     };
-    return { proof: { blocks, digest }, take };
+    return {
+      replace,
+      get proof() {
+        return { blocks, digest };
+      },
+      take,
+    };
   }
 }
 
@@ -57,7 +72,7 @@ function nameOf({ operator, block }: StateBlock): string {
 
 function termOf(block: StateBlock): bigint {
   const hash = createHash("sha256")
-    .update(`${crc32(block.bytes)} ${nameOf(block)}`)
+    .update(`${blockChecksum(block.bytes)} ${nameOf(block)}`)
     .digest();
   return hash.readBigInt64BE(0);
 }

@@ -3,12 +3,13 @@ import { TidemarkError } from "../core/errors.js";
 import { formatLsn } from "../core/lsn.js";
 import type { StateBlock } from "../core/operator.js";
 import type { Position } from "../core/position.js";
+import { blockChecksum } from "./block-checksum.js";
 
 // A manifest is the table of contents of one generation. Stores that keep generations write the
 // blocks first and the manifest after them; the switch to it makes the generation the newest.
 // Its bytes are one line, "tidemark-checkpoint <version> <CRC-32 of the rest, hex>", then JSON.
 
-const VERSION = 1;
+const VERSION = 2;
 const HEAD = /^tidemark-checkpoint (\d{1,9}) ([0-9a-f]{8})\n/;
 const HEAD_BYTES = 64;
 
@@ -21,7 +22,7 @@ export interface BlockEntry {
   /** Where the block begins in its segment; 0 where a segment keeps its blocks apart. */
   readonly offset: number;
   readonly length: number;
-  readonly crc: number;
+  readonly checksum: number;
 }
 
 /** One generation: a position, and all blocks of the state at it. */
@@ -39,7 +40,7 @@ export function encodeManifest({ pipeline, position, blocks }: Manifest): Buffer
       systemId: position.systemId,
       timeline: position.timeline,
       lsn: String(position.lsn),
-      blocks: blocks.map((b) => [b.operator, b.block, b.segment, b.offset, b.length, b.crc]),
+      blocks: blocks.map((b) => [b.operator, b.block, b.segment, b.offset, b.length, b.checksum]),
     }),
   );
   const crc = crc32(body).toString(16).padStart(8, "0");
@@ -74,8 +75,8 @@ export function decodeManifest(bytes: Buffer, pipeline: string, name: string): M
       timeline: content.timeline,
       lsn: BigInt(content.lsn),
     },
-    blocks: content.blocks.map(([operator, block, segment, offset, length, crc]) => {
-      return { operator, block, segment, offset, length, crc };
+    blocks: content.blocks.map(([operator, block, segment, offset, length, checksum]) => {
+      return { operator, block, segment, offset, length, checksum };
     }),
   };
 }
@@ -83,26 +84,30 @@ export function decodeManifest(bytes: Buffer, pipeline: string, name: string): M
 /** The entry of a block that is being written. */
 export function entryOf(block: StateBlock, segment: string, offset = 0): BlockEntry {
   const { operator, bytes } = block;
-  const crc = crc32(bytes);
-  return { operator, block: block.block, segment, offset, length: bytes.length, crc };
+  const checksum = blockChecksum(bytes);
+  return { operator, block: block.block, segment, offset, length: bytes.length, checksum };
 }
 
-/** All entries of `kept`, those of the same block replaced by the ones in `added`. */
-export function replaceEntries(
+/** The entries of `kept` without those of the blocks that a save replaces or removes. */
+export function withoutBlocks(
   kept: readonly BlockEntry[],
-  added: readonly BlockEntry[],
+  gone: readonly StateBlock[],
 ): BlockEntry[] {
-  const merged = new Map<string, BlockEntry>();
-  for (const entry of [...kept, ...added]) merged.set(`${entry.block} ${entry.operator}`, entry);
-  return [...merged.values()];
+  const byOperator = new Map<string, Set<number>>();
+  for (const { operator, block } of gone) {
+    const numbers = byOperator.get(operator) ?? new Set();
+    byOperator.set(operator, numbers.add(block));
+  }
+  return kept.filter(({ operator, block }) => byOperator.get(operator)?.has(block) !== true);
 }
 
 /** The block of an entry. Throws CHECKPOINT_CORRUPT unless these are the bytes that were saved. */
 export function restoreBlock(entry: BlockEntry, bytes: Uint8Array | null): StateBlock {
-  const { operator, block, length, crc } = entry;
+  const { operator, block, length, checksum } = entry;
   const name = `block ${block} of ${operator}`;
   if (bytes === null || bytes.length < length) throw corrupt(name, "it is missing or cut short");
-  if (bytes.length > length || crc32(bytes) !== crc) throw corrupt(name, "wrong checksum");
+  if (bytes.length > length || blockChecksum(bytes) !== checksum)
+    throw corrupt(name, "wrong checksum");
   return { operator, block, bytes };
 }
 

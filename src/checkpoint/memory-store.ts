@@ -85,7 +85,11 @@ export class MemoryCheckpointStore implements CheckpointStore {
     const isWriter = header?.epoch === epoch && current?.systemId === position.systemId;
     if (!isWriter || current.lsn > position.lsn) throw fenced();
     const merged = new Map(generations[0]?.blocks);
-    for (const block of blocks) merged.set(`${block.operator}\0${block.block}`, copied(block));
+    for (const block of blocks) {
+      const name = `${block.operator}\0${block.block}`;
+      if (block.bytes.length === 0) merged.delete(name);
+      else merged.set(name, copied(block));
+    }
     this.#keep(epoch, [{ position, blocks: merged, isDamaged: false }, ...generations]);
   }
 

@@ -14,9 +14,11 @@ import { inTransaction, type SqlConnect, type SqlRow, type SqlSession } from "..
 import { BlockDigest, type BlockProof } from "./block-digest.js";
 import { ensureCheckpointTables } from "./checkpoint-tables.js";
 import { chooseGeneration } from "./choose-generation.js";
+import { chunksOf } from "./chunks-of.js";
 import { corrupt, fenced } from "./manifest.js";
 
-const CHUNK_BYTES = 8 * 1024 * 1024;
+/** Bytes of blocks in one statement: sending one keeps the loop for about a millisecond. */
+const CHUNK_BYTES = 512 * 1024;
 const BLOCK_TABLE = "tidemark.checkpoint_block";
 
 /**
@@ -101,49 +103,77 @@ export class PostgresCheckpointStore implements CheckpointStore {
   }
 
   async save(delta: CheckpointDelta): Promise<void> {
-    const { position, blocks, epoch } = delta;
     assert(this.#digest !== null, "a claimed checkpoint is loaded before the next one is saved");
-    const { proof, take } = this.#digest.replace(blocks);
-    const move = async (): Promise<void> => {
-      const moved = await this.#query(
-        `update tidemark.checkpoint
-         set lsn = $3, timeline = $4, blocks = $6, digest = $7, updated_at = now()
-         where pipeline = $1 and epoch = $2 and lsn <= $3 and system_id = $5
-         returning 1`,
-        [
-          this.#pipeline,
-          epoch,
-          formatLsn(position.lsn),
-          position.timeline,
-          position.systemId,
-          proof.blocks,
-          proof.digest,
-        ],
-      );
-      if (moved.length === 0) throw fenced(this.#pipeline);
-    };
+    const step = this.#digest.begin();
+    const written = delta.blocks.filter(({ bytes }) => bytes.length > 0);
+    const gone = delta.blocks.filter(({ bytes }) => bytes.length === 0);
     const writing = async (): Promise<void> => {
-      await Promise.all([move(), ...chunks(blocks).map((chunk) => this.#replaceBlocks(chunk))]);
+      await this.#lock(delta);
+      if (gone.length > 0) await this.#removeBlocks(gone);
+      for (const block of gone) step.replace(block);
+      // One after the other: the flow goes on between them.
+      for (const chunk of chunksOf(written, CHUNK_BYTES, ({ bytes }) => bytes.length)) {
+        for (const block of chunk) step.replace(block);
+        await this.#replaceBlocks(chunk);
+      }
+      await this.#move(delta.position, step.proof);
       await this.#failpoint("checkpoint-staged");
     };
     await inTransaction(this.#open(), writing, async () => this.#failpoint("checkpoint-switched"));
-    take();
+    step.take();
   }
 
   /** The commit of a save has waited for the disk. */
   async settled(): Promise<void> {}
 
+  /** Keeps every other instance from the checkpoint. Throws FENCED when one has moved it. */
+  async #lock({ epoch, position }: CheckpointDelta): Promise<void> {
+    const found = await this.#query(
+      `select from tidemark.checkpoint
+       where pipeline = $1 and epoch = $2 and lsn <= $3 and system_id = $4
+       for update`,
+      [this.#pipeline, epoch, formatLsn(position.lsn), position.systemId],
+    );
+    if (found.length === 0) throw fenced(this.#pipeline);
+  }
+
+  async #move({ lsn, timeline }: Position, { blocks, digest }: BlockProof): Promise<void> {
+    await this.#query(
+      `update tidemark.checkpoint
+       set lsn = $2, timeline = $3, blocks = $4, digest = $5, updated_at = now()
+       where pipeline = $1`,
+      [this.#pipeline, formatLsn(lsn), timeline, blocks, digest],
+    );
+  }
+
+  /** The bytes travel as one binary value, which the server cuts; an array would be hex text. */
   async #replaceBlocks(blocks: readonly StateBlock[]): Promise<void> {
+    const lengths = blocks.map(({ bytes }) => bytes.length);
+    let end = 0;
+    const ends = lengths.map((length) => (end += length));
     await this.#query(
       `insert into tidemark.checkpoint_block (pipeline, operator, block, bytes)
-       select $1, * from unnest($2::text[], $3::integer[], $4::bytea[])
+       select $1, operator, block, substring($6::bytea from till - length + 1 for length)
+       from unnest($2::text[], $3::integer[], $4::integer[], $5::integer[])
+         as new (operator, block, length, till)
        on conflict (pipeline, operator, block) do update set bytes = excluded.bytes`,
       [
         this.#pipeline,
         blocks.map((block) => block.operator),
         blocks.map((block) => block.block),
-        blocks.map(({ bytes }) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)),
+        lengths,
+        ends,
+        Buffer.concat(blocks.map(({ bytes }) => bytes)),
       ],
+    );
+  }
+
+  async #removeBlocks(blocks: readonly StateBlock[]): Promise<void> {
+    await this.#query(
+      `delete from tidemark.checkpoint_block
+       where pipeline = $1
+         and (operator, block) in (select * from unnest($2::text[], $3::integer[]))`,
+      [this.#pipeline, blocks.map((block) => block.operator), blocks.map((block) => block.block)],
     );
   }
 
@@ -179,21 +209,6 @@ export async function readHeader(
   );
   if (row === undefined) return null;
   return { position: positionOf(row), epoch: Number(row["epoch"]), earlier: [] };
-}
-
-/** Blocks in groups of about 8 MB, since they travel as one text a statement. */
-function chunks(blocks: readonly StateBlock[]): StateBlock[][] {
-  const groups: StateBlock[][] = [];
-  let size = Number.POSITIVE_INFINITY;
-  for (const block of blocks) {
-    if (size + block.bytes.length > CHUNK_BYTES) {
-      groups.push([]);
-      size = 0;
-    }
-    groups.at(-1)?.push(block);
-    size += block.bytes.length;
-  }
-  return groups;
 }
 
 /** Throws CHECKPOINT_CORRUPT unless the row says that these are the blocks that were saved. */

@@ -74,7 +74,7 @@ describe("the checkpoint store in files", () => {
     ["zeroed, as after a crash of the machine", (bytes) => Buffer.alloc(bytes.length)],
     [
       "of a later format",
-      (bytes) => Buffer.from(bytes.toString().replace("checkpoint 1", "checkpoint 2")),
+      (bytes) => Buffer.from(bytes.toString().replace("checkpoint 2", "checkpoint 3")),
     ],
   ])("a manifest that is %s is refused by name, or passed over", async (_, damage) => {
     const folder = temporaryFolder();

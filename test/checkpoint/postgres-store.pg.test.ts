@@ -31,7 +31,7 @@ describe("the checkpoint store in PostgreSQL", () => {
     const store = new PostgresCheckpointStore(connect, "large");
     await store.open();
     await store.claim(1, { systemId: "1", timeline: 1, lsn: 5n });
-    const sizes = [1, 9_000_000, 3_000_000, 6_000_000, 0];
+    const sizes = [1, 9_000_000, 300_000, 600_000, 100_000, 200_000, 7];
     const blocks = sizes.map((size, block) => {
       return { operator: "w", block, bytes: new Uint8Array(size).fill(block) };
     });

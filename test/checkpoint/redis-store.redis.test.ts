@@ -223,7 +223,7 @@ describe("the checkpoint store in Redis", () => {
   test("blocks of many megabytes go and come in pieces", async () => {
     const pipeline = newPipeline();
     const store = await claimed(pipeline);
-    const sizes = [0, 5_000_000, 1, 700_000, 700_000, 700_000];
+    const sizes = [7, 5_000_000, 1, 700_000, 700_000, 700_000, 100_000];
     const blocks = sizes.map((size, i) => {
       return { operator: "w", block: i, bytes: new Uint8Array(size).fill(i) };
     });

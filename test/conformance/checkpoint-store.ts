@@ -117,10 +117,24 @@ export const checkpointStoreCases: Readonly<Record<string, (make: MakeStore) => 
     await store.claim(1, at(100n));
     const first = [block("w", 0, "a"), block("w", 1, "b"), block("s", -1, "c")];
     await store.save({ epoch: 1, position: at(200n), blocks: first });
-    const second = [block("w", 1, "B"), block("v", 1, "")];
-    await store.save({ epoch: 1, position: at(300n), blocks: second });
-    const blocks = ["s/-1 c", "v/1 ", "w/0 a", "w/1 B"];
+    await store.save({ epoch: 1, position: at(300n), blocks: [block("w", 1, "B")] });
+    const blocks = ["s/-1 c", "w/0 a", "w/1 B"];
     expect(await contents(make)).toEqual({ position: at(300n), blocks });
+    await store.close();
+  },
+
+  "an empty block takes the one of its name away, and may come back": async (make) => {
+    const store = await opened(make);
+    await store.claim(1, at(100n));
+    const first = [block("w", 0, "a"), block("w", 128, "a+"), block("v", 128, "b")];
+    await store.save({ epoch: 1, position: at(200n), blocks: first });
+    const second = [block("w", 128, ""), block("w", 0, "A"), block("s", 7, "")];
+    await store.save({ epoch: 1, position: at(300n), blocks: second });
+    const without = ["v/128 b", "w/0 A"];
+    expect(await contents(make)).toEqual({ position: at(300n), blocks: without });
+    await store.save({ epoch: 1, position: at(400n), blocks: [block("w", 128, "A+")] });
+    const again = ["v/128 b", "w/0 A", "w/128 A+"];
+    expect(await contents(make)).toEqual({ position: at(400n), blocks: again });
     await store.close();
   },
 
@@ -175,7 +189,9 @@ export const checkpointStoreCases: Readonly<Record<string, (make: MakeStore) => 
   "128 blocks of one save come back": async (make) => {
     const store = await opened(make);
     await store.claim(1, at(100n));
-    const blocks = Array.from({ length: 128 }, (_, i) => block('window "a".b\'', i, "é".repeat(i)));
+    const blocks = Array.from({ length: 128 }, (_, i) =>
+      block('window "a".b\'', i, "é".repeat(i + 1)),
+    );
     await store.save({ epoch: 1, position: at(200n), blocks });
     const loaded = (await store.load()).blocks;
     expect(loaded).toHaveLength(128);

@@ -15,9 +15,15 @@ import type { ErrorCode } from "../../core/error-codes.js";
 import { TidemarkError } from "../../core/errors.js";
 
 /** Bytes written in one call, so that no write of a large checkpoint blocks for long. */
-const WRITE_BYTES = 4 * 2 ** 20;
+const WRITE_BYTES = 2 ** 20;
 /** Failures that pass when there is room again; others need a change of rights or of the path. */
 const TRANSIENT = new Set(["ENOSPC", "EDQUOT", "EIO", "EMFILE", "ENFILE", "EBUSY", "ESTALE"]);
+
+/** A part of a file. */
+export interface Extent {
+  readonly offset: number;
+  readonly length: number;
+}
 
 /**
  * A folder whose files appear whole or not at all: each is written under another name, flushed,
@@ -63,27 +69,31 @@ export class CheckpointFolder {
     });
   }
 
-  /** The bytes of each extent, cut short where the file ends; null when there is no file. */
-  readExtents(
+  /**
+   * What `use` makes of each extent's bytes, called as they come: cut short where the file ends,
+   * null when there is no file.
+   */
+  readExtents<E extends Extent, T>(
     name: string,
-    extents: readonly { readonly offset: number; readonly length: number }[],
-  ): Promise<Buffer[] | null> {
+    extents: readonly E[],
+    use: (extent: E, bytes: Buffer | null) => T,
+  ): Promise<T[]> {
     return this.#guard(async () => {
       let file: FileHandle;
       try {
         file = await open(join(this.#path, name));
       } catch (error) {
-        if (codeOf(error) === "ENOENT") return null;
+        if (codeOf(error) === "ENOENT") return extents.map((extent) => use(extent, null));
         throw error;
       }
       try {
-        const found: Buffer[] = [];
-        for (const { offset, length } of extents) {
-          const bytes = Buffer.alloc(length);
-          const { bytesRead } = await file.read(bytes, 0, length, offset);
-          found.push(bytes.subarray(0, bytesRead));
+        const used: T[] = [];
+        for (const extent of extents) {
+          const bytes = Buffer.allocUnsafeSlow(extent.length);
+          const { bytesRead } = await file.read(bytes, 0, extent.length, extent.offset);
+          used.push(use(extent, bytes.subarray(0, bytesRead)));
         }
-        return found;
+        return used;
       } finally {
         await file.close();
       }
@@ -99,8 +109,11 @@ export class CheckpointFolder {
     });
   }
 
-  /** Writes a file; durable when it resolves. Replaces one of the same name. */
-  async write(name: string, parts: readonly Uint8Array[]): Promise<void> {
+  /**
+   * Writes a file; durable when it resolves. Replaces one of the same name. Each part is asked for
+   * when the one before is written.
+   */
+  async write(name: string, parts: Iterable<Uint8Array>): Promise<void> {
     await this.#guard(async () => {
       const temporary = await this.#writeTemporary(parts);
       await rename(temporary, join(this.#path, name));
@@ -132,7 +145,7 @@ export class CheckpointFolder {
     });
   }
 
-  async #writeTemporary(parts: readonly Uint8Array[]): Promise<string> {
+  async #writeTemporary(parts: Iterable<Uint8Array>): Promise<string> {
     const path = join(this.#path, `tmp-${randomBytes(8).toString("hex")}`);
     const file = await open(path, "wx", 0o600);
     try {
@@ -165,7 +178,7 @@ export class CheckpointFolder {
     try {
       return await work();
     } catch (error) {
-      const system = codeOf(error);
+      const system = error instanceof TidemarkError ? "" : codeOf(error);
       if (system === "") throw error;
       const isTransient = TRANSIENT.has(system);
       const code: ErrorCode = isTransient ? "CHECKPOINT_FAILED" : "CHECKPOINT_REFUSED";

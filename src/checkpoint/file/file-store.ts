@@ -20,9 +20,9 @@ import {
   entryOf,
   fenced,
   type Manifest,
-  replaceEntries,
   requireFollows,
   restoreBlock,
+  withoutBlocks,
 } from "../manifest.js";
 import type { CheckpointFolder } from "./checkpoint-folder.js";
 import { decodeEpoch, encodeEpoch, epochFileName, epochsIn } from "./epoch-file.js";
@@ -221,36 +221,30 @@ export class FileCheckpointStore implements CheckpointStore {
     before: readonly BlockEntry[],
     dirty: readonly StateBlock[],
   ): Promise<BlockEntry[]> {
-    const untouched = replaceEntries(
-      before,
-      dirty.map((block) => entryOf(block, segment)),
-    ).filter((entry) => entry.segment !== segment);
+    const untouched = withoutBlocks(before, dirty);
     const segments = new Set(untouched.map((entry) => entry.segment));
     const worn = wornSegments(untouched, await this.#folder.sizes(segments));
     const moved = await this.#loadBlocks(untouched.filter((entry) => worn.has(entry.segment)));
+    const blocks = [...dirty, ...moved].filter(({ bytes }) => bytes.length > 0);
+    const entries = untouched.filter((entry) => !worn.has(entry.segment));
     let offset = 0;
-    const written = [...dirty, ...moved].map((block) => {
-      const entry = entryOf(block, segment, offset);
-      offset += block.bytes.length;
-      return entry;
-    });
-    if (written.length > 0) {
-      await this.#folder.write(
-        segment,
-        [...dirty, ...moved].map(({ bytes }) => bytes),
-      );
-    }
-    return replaceEntries(before, written);
+    // A block is summed up when its turn to be written has come: the flow goes on between them.
+    const parts = function* (): Generator<Uint8Array> {
+      for (const block of blocks) {
+        entries.push(entryOf(block, segment, offset));
+        offset += block.bytes.length;
+        yield block.bytes;
+      }
+    };
+    if (blocks.length > 0) await this.#folder.write(segment, parts());
+    return entries;
   }
 
   async #loadBlocks(entries: readonly BlockEntry[]): Promise<StateBlock[]> {
     const blocks: StateBlock[] = [];
     for (const segment of new Set(entries.map((entry) => entry.segment))) {
       const here = entries.filter((entry) => entry.segment === segment);
-      const found = await this.#folder.readExtents(segment, here);
-      here.forEach((entry, i) => {
-        blocks.push(restoreBlock(entry, found?.[i] ?? null));
-      });
+      blocks.push(...(await this.#folder.readExtents(segment, here, restoreBlock)));
     }
     return blocks;
   }

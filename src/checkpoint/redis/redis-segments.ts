@@ -1,10 +1,11 @@
 import type { StateBlock } from "../../core/operator.js";
+import { chunksOf } from "../chunks-of.js";
 import { type BlockEntry, entryOf, restoreBlock } from "../manifest.js";
 import { blockField, type RedisKeys } from "./redis-keys.js";
 import { listOf, type RedisReply, type RedisSession } from "./redis-session.js";
 
 /** Bytes of one command, so that neither side is busy with it for long. */
-const CHUNK_BYTES = 2 ** 20;
+const CHUNK_BYTES = 2 ** 18;
 /** Commands that are under way at a time; bounds what waits in buffers. */
 const IN_FLIGHT = 4;
 
@@ -54,25 +55,18 @@ function bytesOf(reply: RedisReply | undefined): Uint8Array | null {
   return Buffer.isBuffer(reply) ? reply : null;
 }
 
-/** Calls `work` for chunks of about a megabyte, a few at a time. Rejects with the first failure. */
+/** Calls `work` for chunks, a few at a time. Rejects with the first failure. */
 async function inChunks<T>(
   all: readonly T[],
   sizeOf: (one: T) => number,
   work: (chunk: readonly T[]) => Promise<unknown>,
 ): Promise<void> {
   const underWay: Promise<unknown>[] = [];
-  for (let from = 0; from < all.length; ) {
-    let to = from;
-    let bytes = 0;
-    while (to < all.length && (to === from || bytes + sizeOf(all[to] as T) <= CHUNK_BYTES)) {
-      bytes += sizeOf(all[to] as T);
-      to += 1;
-    }
-    const one = work(all.slice(from, to));
+  for (const chunk of chunksOf(all, CHUNK_BYTES, sizeOf)) {
+    const one = work(chunk);
     one.catch(() => {}); // awaited below, perhaps after another one has failed
     underWay.push(one);
     if (underWay.length >= IN_FLIGHT) await underWay.shift();
-    from = to;
   }
   await Promise.all(underWay);
 }

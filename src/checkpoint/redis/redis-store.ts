@@ -21,8 +21,8 @@ import {
   encodeManifest,
   fenced,
   type Manifest,
-  replaceEntries,
   requireFollows,
+  withoutBlocks,
 } from "../manifest.js";
 import { chooseDurability, type DurabilityWish } from "./durability.js";
 import { DurabilityGate } from "./durability-gate.js";
@@ -246,8 +246,9 @@ export class RedisCheckpointStore implements CheckpointStore {
   ): Promise<BlockEntry[]> {
     const session = this.#open();
     await session.send("SADD", this.#keys.ids, id);
-    const staged = await stageBlocks(session, { id, key: this.#keys.segment(id) }, blocks);
-    const entries = replaceEntries(before, staged);
+    const written = blocks.filter(({ bytes }) => bytes.length > 0);
+    const staged = await stageBlocks(session, { id, key: this.#keys.segment(id) }, written);
+    const entries = [...withoutBlocks(before, blocks), ...staged];
     const manifest = encodeManifest({ pipeline: this.#pipeline, position, blocks: entries });
     await session.send("SET", this.#keys.manifest(id), manifest);
     return entries;
