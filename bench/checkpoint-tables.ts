@@ -55,7 +55,7 @@ export function checkpointTables(figures: readonly StoreFigures[], keys: number)
       ]),
     },
     {
-      title: "Rows a second with checkpoints, every key group dirty",
+      title: "Rows a second with checkpoints, keys drawn from all of them",
       head: ["", "rows/s", "÷ none", "CPU µs a row", "÷ none", "checkpoints", "peak RSS MiB"],
       rows: figures.flatMap(flowsOf),
     },

@@ -5,9 +5,12 @@ import type { Rows } from "./rows.js";
 export interface StateBlock {
   /** The operator's stable name. */
   readonly operator: string;
-  /** Key group, 0 to 127; -1 for what is not keyed. */
+  /**
+   * Key group, 0 to 127; -1 for what is not keyed. A multiple of 128 on top of a group marks a
+   * block with what changed in it: the first has 128, the next 256, and so on.
+   */
   readonly block: number;
-  /** Empty for a block that is no more. */
+  /** Empty for a block that is no more; a store forgets it. */
   readonly bytes: Uint8Array;
 }
 

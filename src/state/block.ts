@@ -1,82 +1,40 @@
 import { crc32 } from "node:zlib";
 import { TidemarkError } from "../core/errors.js";
+import { ByteWriter } from "./byte-writer.js";
 import type { StateSchema } from "./state-schema.js";
 
 // A block: "TMB" and format version 2, Uint32 schema hash, the schema's text (length and bytes),
 // body, Uint32 CRC-32 of all before it. Integers in the text's length and the body are unsigned
-// LEB128; doubles are 8 bytes; all little-endian.
+// LEB128; doubles are 8 bytes; all little-endian. A delta has version 3, so that a Tidemark that
+// knows none refuses it, and in front of its body the Uint32 CRC-32 of the block that it follows.
 
 const MAGIC = 0x02424d54; // "TMB" 0x02, read little-endian
+const DELTA_MAGIC = 0x03424d54;
 const HEADER_BYTES = 8;
 const CRC_BYTES = 4;
 
 /** Writes a state block. */
-export class BlockWriter {
-  #bytes: Uint8Array = new Uint8Array(1024);
-  #view: DataView = new DataView(this.#bytes.buffer);
-  #length = 0;
-
-  constructor(schema: StateSchema) {
-    this.#uint32(MAGIC);
-    this.#uint32(schema.hash);
+export class BlockWriter extends ByteWriter {
+  /** `follows` makes it a delta: the checksum of the block before it in the chain. */
+  constructor(schema: StateSchema, follows: number | null = null) {
+    super();
+    this.uint32(follows === null ? MAGIC : DELTA_MAGIC);
+    this.uint32(schema.hash);
     this.bytes(schema.text);
-  }
-
-  /** Bytes written so far. */
-  get length(): number {
-    return this.#length;
-  }
-
-  /** A non-negative integer up to 2^53 - 1. */
-  integer(value: number): void {
-    this.#reserve(8);
-    let rest = value;
-    while (rest >= 128) {
-      this.#bytes[this.#length++] = (rest % 128) | 128;
-      rest = Math.floor(rest / 128);
-    }
-    this.#bytes[this.#length++] = rest;
-  }
-
-  double(value: number): void {
-    this.#reserve(8);
-    this.#view.setFloat64(this.#length, value, true);
-    this.#length += 8;
-  }
-
-  bytes(value: Uint8Array): void {
-    this.integer(value.length);
-    this.#reserve(value.length);
-    this.#bytes.set(value, this.#length);
-    this.#length += value.length;
-  }
-
-  /** ASCII text. */
-  text(value: string): void {
-    this.integer(value.length);
-    this.#reserve(value.length);
-    for (let i = 0; i < value.length; i++) this.#bytes[this.#length++] = value.charCodeAt(i);
+    if (follows !== null) this.uint32(follows);
   }
 
   /** The finished block, which the caller owns. */
   finish(): Uint8Array {
-    this.#uint32(crc32(this.#bytes.subarray(0, this.#length)));
-    return this.#bytes.slice(0, this.#length);
+    this.uint32(crc32(this.written));
+    return this.written.slice();
   }
+}
 
-  #uint32(value: number): void {
-    this.#reserve(4);
-    this.#view.setUint32(this.#length, value, true);
-    this.#length += 4;
-  }
-
-  #reserve(count: number): void {
-    if (this.#length + count <= this.#bytes.length) return;
-    const larger = new Uint8Array(Math.max(this.#bytes.length * 2, this.#length + count));
-    larger.set(this.#bytes);
-    this.#bytes = larger;
-    this.#view = new DataView(larger.buffer);
-  }
+/** The checksum that ends a block. */
+export function checksumOf(block: Uint8Array): number {
+  const { buffer, byteOffset, length } = block;
+  return new DataView(buffer, byteOffset, length).getUint32(length - CRC_BYTES, true);
 }
 
 /** Reads a block after checking checksum and format; whether the schema fits is the caller's. */
@@ -88,6 +46,8 @@ export class BlockReader {
   #at = HEADER_BYTES;
   /** What the state was made under. */
   readonly schema: StateSchema;
+  /** Of a delta, the checksum of the block that it follows; null for a block that stands alone. */
+  readonly follows: number | null;
 
   /** Throws CHECKPOINT_CORRUPT. */
   constructor(bytes: Uint8Array, operator: string) {
@@ -97,10 +57,25 @@ export class BlockReader {
     this.#operator = operator;
     const isWhole =
       this.#end >= HEADER_BYTES &&
-      this.#view.getUint32(this.#end, true) === crc32(bytes.subarray(0, this.#end)) &&
-      this.#view.getUint32(0, true) === MAGIC;
-    if (!isWhole) throw corrupt(operator);
+      this.#view.getUint32(this.#end, true) === crc32(bytes.subarray(0, this.#end));
+    const magic = isWhole ? this.#view.getUint32(0, true) : 0;
+    if (magic !== MAGIC && magic !== DELTA_MAGIC) throw corrupt(operator);
     this.schema = { hash: this.#view.getUint32(4, true), text: this.bytes() };
+    this.follows = magic === MAGIC ? null : this.#view.getUint32(this.#skip(4), true);
+  }
+
+  /** Bytes of the whole block. */
+  get size(): number {
+    return this.#bytes.length;
+  }
+
+  get checksum(): number {
+    return checksumOf(this.#bytes);
+  }
+
+  /** Throws CHECKPOINT_CORRUPT unless the block follows the one with this checksum (null: none). */
+  requireFollows(checksum: number | null): void {
+    if (this.follows !== checksum) throw corrupt(this.#operator);
   }
 
   get isAtEnd(): boolean {

@@ -5,7 +5,7 @@ import type { KeyedState } from "./keyed-state.js";
 import { type StateFacts, type StateSchema, schemaDifferences, schemaOf } from "./state-schema.js";
 import type { StateValue } from "./state-value.js";
 
-/** Block number of what is not keyed; key groups have 0 to 127. */
+/** Block number of what is not keyed; those of key groups and their deltas begin at 0. */
 const VALUES_BLOCK = -1;
 
 /** Settings of {@link StepState}. */
@@ -52,11 +52,11 @@ export class StepState implements OperatorState {
   restore(blocks: readonly StateBlock[]): void {
     const { id, values, keyed } = this.#options;
     this.#isKnown = blocks.length > 0;
-    for (const { block, bytes } of blocks) {
+    for (const { block, bytes } of blocks.toSorted((a, b) => a.block - b.block)) {
       const from = new BlockReader(bytes, id);
       assert(from.schema.hash === this.#schema.hash, "only state that fits is restored");
       if (block === VALUES_BLOCK) for (const value of values) value.load(from);
-      else keyed?.load(from);
+      else keyed?.load(block, from);
     }
   }
 

@@ -1,87 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { StateBlock } from "../../src/core/operator.js";
-import type { BlockReader, BlockWriter } from "../../src/state/block.js";
 import { KEY_GROUPS } from "../../src/state/group-table.js";
-import { KeyedState } from "../../src/state/keyed-state.js";
-import type { StateColumn } from "../../src/state/state-column.js";
-import { StateNumber } from "../../src/state/state-number.js";
-import { StepState } from "../../src/state/step-state.js";
-
-/** A number a slot: the least that an operator may keep. */
-class Totals implements StateColumn {
-  readonly bytesPerSlot = 8;
-  readonly values: number[] = [];
-
-  grow(): void {}
-
-  clear(slot: number): void {
-    this.values[slot] = 0;
-  }
-
-  save(slot: number, out: BlockWriter): void {
-    out.integer(this.values[slot] ?? 0);
-  }
-
-  load(slot: number, from: BlockReader): void {
-    this.values[slot] = from.integer();
-  }
-}
-
-/** A step that adds numbers by key and window, and remembers one number beside them. */
-class Step {
-  readonly totals = new Totals();
-  readonly keyed = new KeyedState([this.totals]);
-  readonly bound = new StateNumber(Number.NEGATIVE_INFINITY);
-  readonly state: StepState;
-
-  constructor(facts: Record<string, string> = { keys: "k" }) {
-    const { bound, keyed } = this;
-    this.state = new StepState({ id: "totals", facts, values: [bound], keyed });
-  }
-
-  add(key: string, window: number, amount: number): void {
-    const bytes = Buffer.from(key);
-    this.keyed.beginKey();
-    this.keyed.addBytes(bytes, 0, bytes.length);
-    const slot = this.keyed.slot(window);
-    this.totals.values[slot] = (this.totals.values[slot] ?? 0) + amount;
-  }
-
-  drop(key: string, window: number): void {
-    const bytes = Buffer.from(key);
-    this.keyed.beginKey();
-    this.keyed.addBytes(bytes, 0, bytes.length);
-    const slot = this.keyed.find(window);
-    if (slot >= 0) this.keyed.remove(slot);
-  }
-
-  /** Everything it remembers, as text. */
-  get contents(): string[] {
-    const lines = [`bound ${this.bound.value}`];
-    for (let slot = 0; slot < this.keyed.end; slot++) {
-      if (!this.keyed.isUsed(slot)) continue;
-      const key = Buffer.from(this.keyed.keyOf(slot)).toString("latin1");
-      lines.push(`${key} ${this.keyed.windowOf(slot)}: ${this.totals.values[slot]}`);
-    }
-    return lines.sort();
-  }
-}
-
-/** What a store holds after saves: the newest block of each number. */
-class Store {
-  readonly #blocks = new Map<number, StateBlock>();
-
-  save(blocks: readonly StateBlock[]): void {
-    for (const block of blocks) this.#blocks.set(block.block, block);
-  }
-
-  restored(): Step {
-    const step = new Step();
-    step.state.restore([...this.#blocks.values()]);
-    return step;
-  }
-}
+import { finished, KeyedStep as Step, StoredBlocks as Store } from "./keyed-step.js";
 
 const key = fc.nat(700).map((k) => `customer ${k}`);
 const window = fc.constantFrom(0, 60_000, 120_000, Number.NaN);
@@ -125,8 +45,7 @@ describe("a snapshot", () => {
             apply(step, made);
             snapshot.advance();
           }
-          while (snapshot.advance());
-          store.save(snapshot.blocks);
+          store.save(finished(snapshot));
           expect(store.restored().contents).toEqual(expected);
         }
       }),
@@ -201,7 +120,7 @@ test("state saved under other facts does not fit", () => {
   step.add("a", 0, 1);
   const snapshot = step.state.snapshot();
   while (snapshot.advance());
-  const other = new Step({ keys: "k, l" });
+  const other = new Step({ facts: { keys: "k, l" } });
   for (const block of snapshot.blocks) {
     expect(step.state.differences(block)).toEqual([]);
     expect(other.state.differences(block)).toEqual(['keys: was "k", is "k, l"']);
