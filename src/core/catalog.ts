@@ -13,7 +13,19 @@ export interface CatalogColumn {
    * front where different texts can be equal. Null or absent: none, or not known.
    */
   readonly collation?: string | null;
+  /** Of a domain or an enum: what it comes down to. */
+  readonly made?: MadeType;
   readonly codec: CellCodec;
+}
+
+/** What a type that users made comes down to. */
+export interface MadeType {
+  /** OID of the type below all domains. */
+  readonly typeOid: number;
+  /** As `format_type` prints that one. */
+  readonly typeName: string;
+  /** An enum's labels, in their order. */
+  readonly labels?: readonly string[];
 }
 
 /**

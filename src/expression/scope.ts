@@ -1,4 +1,6 @@
-import { type SqlType, typeOfOid } from "./sql-type.js";
+import type { MadeType } from "../core/catalog.js";
+import { splitTableName } from "../core/sql.js";
+import { enumType, type SqlType, typeOfOid } from "./sql-type.js";
 
 /** Something that has a name where an expression stands. */
 export interface Named {
@@ -7,6 +9,8 @@ export interface Named {
   /** As SQL that means the same in this scope. */
   readonly sql: string;
   readonly type: SqlType;
+  /** OID of its own type in the source's catalogue, which may be a domain over `type`. */
+  readonly typeOid: number;
   /** Null when the type has none, or it is not known. */
   readonly collation: string | null;
 }
@@ -28,6 +32,8 @@ export interface Scope {
   call?(name: string, args: readonly ScopeArgument[]): Named | string | null;
   /** What `now()` is: the commit's time. Null where there is no such time. */
   readonly now: Named | null;
+  /** What a type's name means that is none of PostgreSQL's own; null for an unknown one. */
+  typeNamed?(name: string): SqlType | null;
   /** Names, for suggestions. */
   readonly names: readonly string[];
   /** The database's collation; null when it is not known. */
@@ -40,6 +46,7 @@ export interface ScopeColumn {
   readonly typeOid: number;
   readonly typeName: string;
   readonly collation?: string | null;
+  readonly made?: MadeType;
 }
 
 /** The key and SQL of `now()` in a row's scope. */
@@ -47,6 +54,7 @@ export const COMMIT_TIME: Named = {
   key: "now()",
   sql: "now()",
   type: "timestamptz",
+  typeOid: 1184,
   collation: null,
 };
 
@@ -67,6 +75,7 @@ export function rowScope({ table, columns, collation, hasNow }: RowScopeParts): 
     names: columns.map((column) => column.name),
     now: hasNow ? COMMIT_TIME : null,
     collation,
+    typeNamed: (name) => enumNamed(columns, name),
     resolve(path) {
       const [name, more] = path.length === 2 && path[0] === table ? path.slice(1) : path;
       const column = columns.find((candidate) => candidate.name === name);
@@ -76,15 +85,31 @@ export function rowScope({ table, columns, collation, hasNow }: RowScopeParts): 
   };
 }
 
+/** An enum that a column has, by its name without a schema. */
+function enumNamed(columns: readonly ScopeColumn[], name: string): SqlType | null {
+  for (const { made } of columns) {
+    if (made?.labels === undefined) continue;
+    const plain = splitTableName(made.typeName).name;
+    if (plain === name) return enumType(made.typeName, made.labels);
+  }
+  return null;
+}
+
 /** A column under a name, or why expressions cannot read it. */
 export function namedColumn(
   column: ScopeColumn,
   { key, sql }: { key: string; sql: string },
 ): Named | string {
-  const type = typeOfOid(column.typeOid);
+  const { typeOid, typeName, made } = column;
+  const type =
+    made?.labels === undefined
+      ? typeOfOid(made?.typeOid ?? typeOid)
+      : enumType(made.typeName, made.labels);
   const isJsonArray = type === "json[]" || type === "jsonb[]";
-  if (type !== null && !isJsonArray) return { key, sql, type, collation: column.collation ?? null };
-  return `column ${column.name} has type ${column.typeName}, which expressions cannot read`;
+  if (type !== null && !isJsonArray) {
+    return { key, sql, type, typeOid, collation: column.collation ?? null };
+  }
+  return `column ${column.name} has type ${typeName}, which expressions cannot read`;
 }
 
 /** An identifier as it has to be written: quoted unless it is plain and no keyword. */

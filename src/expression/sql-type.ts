@@ -24,8 +24,14 @@ export type ScalarType =
   | "json"
   | "jsonb";
 
+/** An enum, with its name and labels in it as JSON, so that a tree says all that it needs. */
+export type EnumType = `enum ${string}`;
+
+/** A type that is no array. */
+export type ElementType = ScalarType | EnumType;
+
 /** A type; `unknown` is a string literal or NULL that has not found its type. */
-export type SqlType = ScalarType | `${ScalarType}[]` | "unknown";
+export type SqlType = ElementType | `${ScalarType}[]` | `${EnumType}[]` | "unknown";
 
 interface TypeFacts {
   readonly oid: number;
@@ -102,28 +108,40 @@ export function typeOfOid(oid: number): SqlType | null {
   return BY_OID.get(oid) ?? null;
 }
 
-/** The OID of a type. */
-export function oidOf(type: SqlType): number {
-  if (type === "unknown") return 705;
-  const element = elementOf(type);
-  return element === null ? FACTS[type as ScalarType].oid : FACTS[element].arrayOid;
+/** The type of an enum; labels are in its order. */
+export function enumType(name: string, labels: readonly string[]): EnumType {
+  return `enum ${JSON.stringify([name, ...labels])}`;
+}
+
+/** The name and the labels, in their order, of an enum; null for another type. */
+export function enumOf(type: SqlType): { name: string; labels: readonly string[] } | null {
+  if (!isEnum(type)) return null;
+  const [name = "", ...labels] = JSON.parse(type.slice("enum ".length)) as string[];
+  return { name, labels };
+}
+
+/** Whether a type is an enum. */
+export function isEnum(type: SqlType): type is EnumType {
+  return type.startsWith("enum ") && !type.endsWith("[]");
 }
 
 /** A type as PostgreSQL prints it: `timestamp with time zone`, `integer[]`. */
 export function printedType(type: SqlType): string {
   if (type === "unknown") return "unknown";
   const element = elementOf(type);
-  return element === null ? FACTS[type as ScalarType].printed : `${FACTS[element].printed}[]`;
+  if (element !== null) return `${printedType(element)}[]`;
+  return enumOf(type)?.name ?? FACTS[type as ScalarType].printed;
 }
 
 /** The element type of an array type, or null. */
-export function elementOf(type: SqlType): ScalarType | null {
-  return type.endsWith("[]") ? (type.slice(0, -2) as ScalarType) : null;
+export function elementOf(type: SqlType): ElementType | null {
+  return type.endsWith("[]") ? (type.slice(0, -2) as ElementType) : null;
 }
 
-/** `typcategory`: `N` numbers, `S` strings, `A` arrays, `X` unknown. */
+/** `typcategory`: `N` numbers, `S` strings, `A` arrays, `E` enums, `X` unknown. */
 export function categoryOf(type: SqlType): string {
   if (type === "unknown") return "X";
+  if (isEnum(type)) return "E";
   return elementOf(type) === null ? FACTS[type as ScalarType].category : "A";
 }
 

@@ -45,6 +45,8 @@ export interface Reference extends Node {
   readonly key: string;
   /** As SQL: `amount`, `login.user_id`, `LAST(b.price)`, `now()`. */
   readonly sql: string;
+  /** OID of its own type in the source's catalogue: `type`'s, or that of a domain over it. */
+  readonly typeOid: number;
   /** The column's collation; null when it has none or the type knows none. */
   readonly collation: string | null;
 }

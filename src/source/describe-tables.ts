@@ -1,4 +1,4 @@
-import type { CatalogTable, CatalogType } from "../core/catalog.js";
+import type { CatalogTable, CatalogType, MadeType } from "../core/catalog.js";
 import type { CodecTable, DecoderFactory } from "../core/decoder.js";
 import type { SqlSession } from "../core/sql.js";
 import { describeTable } from "./catalog.js";
@@ -38,8 +38,23 @@ export async function describeTables(
     ...table,
     columns: table.columns.map((column) => {
       const name = `${table.qualifiedName}.${column.name}`;
-      return { ...column, codec: chosen.codecOf(column.typeOid, name) };
+      const codec = chosen.codecOf(column.typeOid, name);
+      const made = madeOf(column.typeOid, types);
+      return made === null ? { ...column, codec } : { ...column, codec, made };
     }),
   }));
   return { tables, types, decoder: chosen };
+}
+
+/** What a domain or an enum comes down to; null for another type. */
+function madeOf(typeOid: number, types: readonly CatalogType[]): MadeType | null {
+  const typeNamed = (oid: number): CatalogType | undefined => types.find((t) => t.oid === oid);
+  let type = typeNamed(typeOid);
+  let below = typeOid;
+  while (type?.kind === "domain") {
+    below = type.base;
+    type = typeNamed(below);
+  }
+  if (type?.kind === "enum") return { typeOid: below, typeName: type.name, labels: type.labels };
+  return below === typeOid ? null : { typeOid: below, typeName: type?.name ?? "" };
 }

@@ -185,7 +185,7 @@ describe("a scope of its own", () => {
     collation: "C",
     resolve(path) {
       const key = path.join(".");
-      if (key === "op") return { key, sql: key, type: "text", collation: "C" };
+      if (key === "op") return { key, sql: key, type: "text", typeOid: 25, collation: "C" };
       const [event = "", name = ""] = path;
       const column = columns.find((candidate) => candidate.name === name);
       const isEvent = ["login", "b", "new", "old"].includes(event);
@@ -197,6 +197,7 @@ describe("a scope of its own", () => {
           key: `count ${argument}`,
           sql: `COUNT(${argument})`,
           type: "int8",
+          typeOid: 20,
           collation: null,
         };
       }

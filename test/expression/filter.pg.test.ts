@@ -80,6 +80,44 @@ test("a filter in SQL lets the rows pass that PostgreSQL's WHERE does", async ()
   });
 });
 
+test("columns of enums and domains are read, and the rows are those of PostgreSQL", async () => {
+  const database = await server.createDatabase();
+  const { sql } = database;
+  await sql(`create type level as enum ('low', 'high', 'extreme');
+    create domain price as numeric(12,2); create domain urgency as level;
+    create table events (id bigserial primary key, event_type text, amount price, level level,
+      urgency urgency, created_at timestamptz not null default now())`);
+  const condition = expression`(level > 'low' AND amount > 100 OR urgency::level = 'extreme')
+    AND level::text <> lower(event_type) AND coalesce(urgency::level, 'low') <> level`;
+  await run(define(condition), database);
+  await sql(`
+    insert into events (event_type, amount, level, urgency)
+    select (array['Low', 'HIGH', 'x'])[1 + n % 3], n * 7 % 300,
+           (array['low', 'high', 'extreme', null]::level[])[1 + n % 4],
+           (array['low', 'high', 'extreme', null]::level[])[1 + n % 5 % 4]
+    from generate_series(1, 400) as n`);
+  const rows = (from: string) => sql(`select event_type, n::int, total::text from ${from}`);
+  const expected = await rows(`(select event_type, count(*) as n, sum(amount) as total from events
+    where ${condition.text} group by 1 order by 1)`);
+  expect(expected.length).toBeGreaterThan(1);
+  await eventually("the view is there", async () => {
+    const seen = await rows("(select * from alerts order by event_type)");
+    return JSON.stringify(seen) === JSON.stringify(expected);
+  });
+});
+
+test("a label that an enum has not stops the start and names some that it has", async () => {
+  const { url, sql } = await server.createDatabase();
+  await sql(`create type level as enum ('low', 'high');
+    create table events (id bigserial primary key, event_type text, amount numeric, level level,
+      created_at timestamptz not null default now())`);
+  const env = (name: string) => (name === "TIDEMARK_SOURCE_URL" ? url : undefined);
+  await expect(start(define(expression`level = 'hihg'`), { env }).done).rejects.toMatchObject({
+    code: "EXPRESSION_INVALID",
+    message: expect.stringMatching(/'hihg' is no level: .*low, high/),
+  });
+});
+
 test("a row for which the condition fails stops the pipeline with place and reason", async () => {
   const database = await server.createDatabase();
   await database.sql(EVENTS);

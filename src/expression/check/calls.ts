@@ -201,8 +201,9 @@ export function timeKeyword(context: CheckContext, raw: SQLValueFunction): Expre
 }
 
 /** A node for what the scope supplies. */
-export function referenceTo({ key, sql, type, collation }: Named, at: number): Reference {
-  return { kind: "reference", key, sql, type, collation, at };
+export function referenceTo(named: Named, at: number): Reference {
+  const { key, sql, type, typeOid, collation } = named;
+  return { kind: "reference", key, sql, type, typeOid, collation, at };
 }
 
 /** The operator's name in a parsed expression. */

@@ -271,7 +271,8 @@ function typeOf(
   at: number,
 ): { type: SqlType; modifiers: readonly number[]; at: number } {
   const name = nameOf(raw?.names);
-  const scalar = name === null ? null : typeNamed(name);
+  const scalar =
+    name === null ? null : (typeNamed(name) ?? context.scope.typeNamed?.(name) ?? null);
   if (scalar === null || raw?.setof === true || raw?.pct_type === true) {
     const shown = (raw?.names ?? []).map((p) => ("String" in p ? p.String.sval : "")).join(".");
     throw context.invalid(at, `the type ${shown} is not one that expressions know.`);
@@ -285,7 +286,7 @@ function typeOf(
     throw context.invalid(at, "the size of a type is a number.");
   });
   if (bounds.length === 0) return { type: scalar, modifiers, at };
-  return { type: `${scalar}[]`, modifiers, at };
+  return { type: `${scalar}[]` as SqlType, modifiers, at };
 }
 
 export function arrayExpr(context: CheckContext, raw: A_ArrayExpr): Expression {

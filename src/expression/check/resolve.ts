@@ -1,7 +1,7 @@
 // Which operator or function is meant (manual, 10.2 and 10.3; parse_func.c, func_select_candidate).
 import { convertsImplicitly } from "../functions/casts.js";
 import type { Definition, ParameterType } from "../functions/definition.js";
-import { categoryOf, elementOf, isPreferred, type SqlType } from "../sql-type.js";
+import { categoryOf, elementOf, isEnum, isPreferred, type SqlType } from "../sql-type.js";
 
 /** A definition with every type known. */
 export interface Resolution {
@@ -45,6 +45,8 @@ function coerces(type: SqlType, parameter: ParameterType): boolean {
       return type === "unknown" || elementOf(type) !== null;
     case "anynonarray":
       return elementOf(type) === null;
+    case "anyenum":
+      return type === "unknown" || isEnum(type);
     default:
       return type === "unknown" || convertsImplicitly(type, parameter);
   }
@@ -130,22 +132,23 @@ function asIfAllSame(
   return fitting.length === 1 ? fitting : candidates;
 }
 
+/** Types that have to be the same wherever a signature has them. */
+const SHARED: readonly ParameterType[] = ["anyarray", "anyenum"];
+
 /** Puts real types in the place of those that stand for several. */
 function bind(definition: Definition, types: readonly SqlType[]): Resolution | null {
-  const array = types.find(
-    (type, i) => parameterAt(definition, i) === "anyarray" && type !== "unknown",
-  );
-  const arrays = types.filter((_, i) => parameterAt(definition, i) === "anyarray");
-  if (arrays.some((type) => type !== "unknown" && type !== array)) return null;
-  if (arrays.length > 0 && array === undefined) return null;
+  const shared = types.filter((_, i) => SHARED.includes(parameterAt(definition, i)));
+  const known = shared.find((type) => type !== "unknown");
+  if (shared.some((type) => type !== "unknown" && type !== known)) return null;
+  if (shared.length > 0 && known === undefined) return null;
   const real = (parameter: ParameterType, type: SqlType): SqlType => {
     if (isReal(parameter)) return parameter;
-    if (parameter === "anyarray") return array as SqlType;
+    if (SHARED.includes(parameter)) return known as SqlType;
     return type === "unknown" ? "text" : type;
   };
   return {
     definition,
     parameters: types.map((type, i) => real(parameterAt(definition, i), type)),
-    result: isReal(definition.result) ? definition.result : (array as SqlType),
+    result: isReal(definition.result) ? definition.result : (known as SqlType),
   };
 }

@@ -29,12 +29,31 @@ export function compileCall<F>(node: Call, compilation: Compilation<F>): Compile
   const site = { types, constants, collation: node.collation };
   const prepare = (): Run => definition.prepare(site);
   const prepared = compilation.prepare(node, prepare);
-  if (args.every((arg) => arg.isConstant) && !isStable) {
-    return compilation.fold(node, () => prepared(...constants));
-  }
+  const isFixed = args.every((arg) => arg.isConstant);
+  if (isFixed && !isStable) return compilation.fold(node, () => prepared(...constants));
   const run = definition.canFail ? guarded(prepared, node, compilation) : prepared;
   const evaluates = args.map(evaluateOf);
-  return computed(isStrict ? strict(run, evaluates) : lenient(run, evaluates));
+  if (definition.isExchanged) return computed(exchanged(run, evaluates));
+  const evaluate = isStrict ? strict(run, evaluates) : lenient(run, evaluates);
+  return computed(isFixed ? once(evaluate) : evaluate);
+}
+
+/**
+ * PostgreSQL plans without what depends on the session, so that it is no constant for what stands
+ * around it. Here it has one value all the same.
+ */
+function once<F>(evaluate: Evaluate<F>): Evaluate<F> {
+  let value: Value | undefined;
+  return (frame) => {
+    if (value === undefined) value = evaluate(frame);
+    return value;
+  };
+}
+
+/** Two arguments, the second one first. */
+function exchanged<F>(run: Run, [first, second]: readonly Evaluate<F>[]): Evaluate<F> {
+  if (first === undefined || second === undefined) throw new Error("exchanged of two arguments");
+  return strict((b: Value, a: Value) => run(a, b), [second, first]);
 }
 
 function notConstant<F>(node: Call, parameter: number, compilation: Compilation<F>): Error {
@@ -154,11 +173,12 @@ export function compileCast<F>(node: Cast, compilation: Compilation<F>): Compile
   };
   if (arg.isConstant) {
     const { value } = arg;
-    return value === null ? constantOf(null) : compilation.fold(node, () => convert(value));
+    if (value === null) return constantOf(null);
+    if (!conversion.isStable) return compilation.fold(node, () => convert(value));
   }
-  const { evaluate } = arg;
+  const evaluate = evaluateOf(arg);
   const { placed } = compilation;
-  return computed((frame) => {
+  const evaluateCast: Evaluate<F> = (frame) => {
     const value = evaluate(frame);
     if (value === null) return null;
     try {
@@ -166,5 +186,6 @@ export function compileCast<F>(node: Cast, compilation: Compilation<F>): Compile
     } catch (error) {
       throw placed(error, node);
     }
-  });
+  };
+  return computed(arg.isConstant ? once(evaluateCast) : evaluateCast);
 }

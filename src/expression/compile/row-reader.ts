@@ -7,7 +7,7 @@ import { columnIndex, type Relation } from "../../core/relation.js";
 import { TimeOfDay } from "../../core/time-of-day.js";
 import { instantOf } from "../functions/casts.js";
 import { COMMIT_TIME } from "../scope.js";
-import { elementOf, oidOf, type SqlType } from "../sql-type.js";
+import { elementOf, isEnum, type SqlType } from "../sql-type.js";
 import type { Reference } from "../tree.js";
 import { fault } from "../values/fault.js";
 import type { Value } from "../values/value.js";
@@ -39,7 +39,7 @@ const AS_DECODED: readonly SqlType[] = [
 ];
 
 function cellReader(type: SqlType, codec: CellCodec): ReadCell {
-  if (AS_DECODED.includes(type)) {
+  if (AS_DECODED.includes(type) || isEnum(type)) {
     return (bytes, start, end) => codec.decode(bytes, start, end) as Value;
   }
   // The codec gives the nearest double of the digits; a single is a little off that.
@@ -102,7 +102,7 @@ export function rowReader(relation: Relation): ReferenceReader<RowFrame> {
   const columnOf = (reference: Reference) => {
     const index = columnIndex(relation, reference.key);
     const column = relation.columns[index];
-    if (column?.typeOid !== oidOf(reference.type)) {
+    if (column?.typeOid !== reference.typeOid) {
       throw new Error(`column ${reference.key} is not as the expression was checked`);
     }
     return { offset: 2 * index, codec: column.codec };
@@ -131,7 +131,8 @@ interface Comparison {
 /** A comparison on a cell's bytes, or null. */
 function cellTest(type: SqlType, codec: CellCodec, comparison: Comparison): ReadCell | null {
   const { constant } = comparison;
-  if ((type === "text" || type === "varchar") && typeof constant === "string") {
+  const hasBytesOfText = type === "text" || type === "varchar" || isEnum(type);
+  if (hasBytesOfText && typeof constant === "string") {
     return textTest(comparison);
   }
   if (constant instanceof Numeric && codec.readScaled !== undefined) {

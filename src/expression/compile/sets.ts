@@ -2,7 +2,7 @@
 import { definitionOf } from "../functions/catalog.js";
 import { comparerOf } from "../functions/comparisons.js";
 import type { Run } from "../functions/definition.js";
-import type { SqlType } from "../sql-type.js";
+import { isEnum, type SqlType } from "../sql-type.js";
 import type { ArrayOf, Expression, Extreme, Membership, Quantified, Subscript } from "../tree.js";
 import type { Value } from "../values/value.js";
 import type { Compilation } from "./compile-expression.js";
@@ -12,6 +12,8 @@ import { type Compiled, computed, constantOf, type Evaluate, evaluateOf } from "
 const SET_SIZE = 4;
 /** Types whose equal values are the same to a Set. */
 const HASHED: readonly SqlType[] = ["int2", "int4", "int8", "text", "uuid", "date", "bool"];
+
+const isHashed = (type: SqlType): boolean => HASHED.includes(type) || isEnum(type);
 
 /** What ANY and ALL make of an operator's answers. */
 function quantify(
@@ -74,7 +76,7 @@ function membership(
 ): (value: Value) => boolean | null {
   const { items, type, run } = list;
   const { negated, left } = node;
-  if (items.length < SET_SIZE || left.type !== type || !HASHED.includes(type)) {
+  if (items.length < SET_SIZE || left.type !== type || !isHashed(type)) {
     const decide = quantify(!negated, run);
     return (value) => decide(value, items);
   }

@@ -2,10 +2,11 @@
 import type { Interval } from "../../core/interval.js";
 import type { Numeric } from "../../core/numeric.js";
 import { Timestamp } from "../../core/timestamp.js";
-import type { SqlType } from "../sql-type.js";
+import { enumOf, type SqlType } from "../sql-type.js";
 import { timestampAt } from "../values/datetime.js";
+import { fault } from "../values/fault.js";
 import { compareCodePoints, equalJson, parseJson } from "../values/json-tree.js";
-import { type Definition, type DefinitionOptions, define } from "./definition.js";
+import { type Definition, type DefinitionOptions, define, prepared } from "./definition.js";
 
 // biome-ignore lint/suspicious/noExplicitAny: each comparison takes the values of its own types
 type Compare = (a: any, b: any) => number;
@@ -117,8 +118,33 @@ export function comparerOf(type: SqlType): Compare | null {
     case "bytea":
       return compareBytes;
     default:
-      return null;
+      return rankComparer(type);
   }
+}
+
+/** Labels of an enum compare by their place in it; null for another type. */
+function rankComparer(type: SqlType): Compare | null {
+  const labels = enumOf(type)?.labels;
+  if (labels === undefined) return null;
+  const ranks = new Map(labels.map((label, rank) => [label, rank]));
+  return (a: string, b: string) => rank(ranks, a) - rank(ranks, b);
+}
+
+function rank(ranks: ReadonlyMap<string, number>, label: string): number {
+  const known = ranks.get(label);
+  if (known !== undefined) return known;
+  const sentence = "A label was added to an enum after the start; start anew to learn its place.";
+  throw fault("invalid_text_representation", sentence);
+}
+
+function enumOrder(name: string, holds: (order: number) => boolean): Definition {
+  return prepared(`${name}(anyenum,anyenum)`, "bool", {
+    canFail: true,
+    prepare: ({ types }) => {
+      const compare = comparerOf(types[0] as SqlType) as Compare;
+      return (a, b) => holds(compare(a, b));
+    },
+  });
 }
 
 export const COMPARISONS: readonly Definition[] = [
@@ -145,6 +171,12 @@ export const COMPARISONS: readonly Definition[] = [
   ...comparison(["date", "timestamptz"], compareDateWithTimestamp, { isStable: true }),
   ...comparison(["timestamptz", "date"], swapped(compareDateWithTimestamp), { isStable: true }),
   ...comparison(same("interval"), compareIntervals),
+  define("=(anyenum,anyenum)", "bool", (a: string, b: string) => a === b),
+  define("<>(anyenum,anyenum)", "bool", (a: string, b: string) => a !== b),
+  enumOrder("<", (order) => order < 0),
+  enumOrder("<=", (order) => order <= 0),
+  enumOrder(">", (order) => order > 0),
+  enumOrder(">=", (order) => order >= 0),
   define("=(jsonb,jsonb)", "bool", (a: string, b: string) => equalTexts(a, b)),
   define("<>(jsonb,jsonb)", "bool", (a: string, b: string) => !equalTexts(a, b)),
 ];

@@ -1,6 +1,7 @@
 // Dates, times and intervals: arithmetic, truncation, age (date.c, timestamp.c; manual, 9.9).
 import { Interval } from "../../core/interval.js";
 import { daysFromCivil, Timestamp } from "../../core/timestamp.js";
+import type { SqlType } from "../sql-type.js";
 import {
   checkedDay,
   civilOf,
@@ -21,6 +22,7 @@ import {
   negated,
 } from "../values/interval.js";
 import { roundEven } from "../values/interval-text.js";
+import type { Value } from "../values/value.js";
 import { type Definition, define, fallible } from "./definition.js";
 import { divisionByZero } from "./integers.js";
 
@@ -189,32 +191,35 @@ const shifts = (type: "timestamp" | "timestamptz"): Definition[] => {
   const minus = (value: Timestamp, span: Interval): Timestamp => addInterval(value, negated(span));
   return [
     define(`+(${type},interval)`, type, plus),
-    define(`+(interval,${type})`, type, { ...plus, run: swapped }),
+    define(`+(interval,${type})`, type, { ...plus, isExchanged: true, run: swapped }),
     define(`-(${type},interval)`, type, { ...plus, run: minus }),
     fallible(`-(${type},${type})`, "interval", subtractTimestamps),
-    define(`age(${type},${type})`, "interval", { canFail: true, isStable, run: age }),
+    fallible(`age(${type},${type})`, "interval", age),
     define(`isfinite(${type})`, "bool", (value: Timestamp) => value.isFinite),
   ];
 };
 
+/** `b + a`, which PostgreSQL defines as `a + b`. */
+// biome-ignore lint/suspicious/noExplicitAny: values of the operator's types
+function exchanged(signature: string, result: SqlType, run: (a: any, b: any) => Value): Definition {
+  return define(signature, result, { canFail: true, isExchanged: true, run: (b, a) => run(a, b) });
+}
+
+const addToDate = (days: number, span: Interval): Timestamp =>
+  addInterval(timestampAt(days, 0), span);
+
 const DATES: readonly Definition[] = [
   fallible("+(date,int4)", "date", addDays),
-  fallible("+(int4,date)", "date", (count: number, days: number) => addDays(days, count)),
+  exchanged("+(int4,date)", "date", addDays),
   fallible("-(date,int4)", "date", (days: number, count: number) => addDays(days, -count)),
   fallible("-(date,date)", "int4", subtractDates),
-  fallible("+(date,interval)", "timestamp", (days: number, span: Interval) =>
-    addInterval(timestampAt(days, 0), span),
-  ),
-  fallible("+(interval,date)", "timestamp", (span: Interval, days: number) =>
-    addInterval(timestampAt(days, 0), span),
-  ),
+  fallible("+(date,interval)", "timestamp", addToDate),
+  exchanged("+(interval,date)", "timestamp", addToDate),
   fallible("-(date,interval)", "timestamp", (days: number, span: Interval) =>
     addInterval(timestampAt(days, 0), negated(span)),
   ),
   fallible("+(date,time)", "timestamp", timestampAt),
-  fallible("+(time,date)", "timestamp", (micros: number, days: number) =>
-    timestampAt(days, micros),
-  ),
+  exchanged("+(time,date)", "timestamp", timestampAt),
   fallible("make_date(int4,int4,int4)", "date", makeDate),
   define("isfinite(date)", "bool", (days: number) => Number.isFinite(days)),
   define("date(timestamp)", "date", { canFail: true, run: dateOf }),
@@ -227,7 +232,7 @@ function dateOf(value: Timestamp): number {
 
 const TIMES: readonly Definition[] = [
   fallible("+(time,interval)", "time", addTime),
-  fallible("+(interval,time)", "time", (span: Interval, micros: number) => addTime(micros, span)),
+  exchanged("+(interval,time)", "time", addTime),
   fallible("-(time,interval)", "time", (micros: number, span: Interval) =>
     addTime(micros, negated(span)),
   ),

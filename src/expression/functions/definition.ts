@@ -2,7 +2,9 @@ import type { SqlType } from "../sql-type.js";
 import type { Value } from "../values/value.js";
 
 /** A type in a signature: a real one, or one that stands for several (manual, 36.2.5). */
-export type ParameterType = SqlType | "anyarray" | "anyelement" | "anynonarray" | "any";
+export type ParameterType = SqlType | AnyType;
+
+type AnyType = "anyarray" | "anyelement" | "anynonarray" | "anyenum" | "any";
 
 /** Computes a result from values in the order of the signature. */
 // biome-ignore lint/suspicious/noExplicitAny: each function takes the values of its own types
@@ -31,6 +33,8 @@ export interface Definition {
   readonly isStable: boolean;
   /** The last parameter may come any number of times. */
   readonly isVariadic: boolean;
+  /** PostgreSQL defines it as the same with its two arguments exchanged: the second comes first. */
+  readonly isExchanged: boolean;
   /** `order`: compares text; `ctype`: depends on what is a letter, and on case. */
   readonly collates: "order" | "equality" | "ctype" | null;
   /** Parameters that have to be constants here, because they are prepared once. */
@@ -44,6 +48,7 @@ export interface DefinitionOptions {
   readonly canFail?: boolean;
   readonly isStable?: boolean;
   readonly isVariadic?: boolean;
+  readonly isExchanged?: boolean;
   readonly collates?: "order" | "equality" | "ctype";
   readonly constantParameters?: readonly number[];
 }
@@ -80,6 +85,7 @@ export function prepared(
     canFail: how.canFail ?? false,
     isStable: how.isStable ?? false,
     isVariadic: how.isVariadic ?? false,
+    isExchanged: how.isExchanged ?? false,
     collates: how.collates ?? null,
     constantParameters: how.constantParameters ?? [],
     prepare: how.prepare,

@@ -6,7 +6,7 @@ import { type Civil, civilOf, timestampAt } from "../values/datetime.js";
 import { fault } from "../values/fault.js";
 import { numericToDouble } from "./casts.js";
 import { type CallSite, type Definition, prepared } from "./definition.js";
-import { divideNumerics } from "./numerics.js";
+import { divideNumerics, roundTo } from "./numerics.js";
 import { type TimeUnit, timeUnit } from "./time-units.js";
 
 type Part<T> = (unit: TimeUnit, value: T) => Numeric | null;
@@ -96,6 +96,14 @@ function timestampLike(days: number): Timestamp {
   return { epochMs: days * 86_400_000, micros: 0 } as Timestamp;
 }
 
+/** From here on PostgreSQL divides as numeric does, to sixteen digits or a few more. */
+const FIRST_DIVIDED_MICROS = 2n ** 63n - 1n;
+
+function epochSeconds(micros: bigint): Numeric {
+  if (micros < FIRST_DIVIDED_MICROS) return Numeric.of(micros, 6);
+  return roundTo(divideNumerics(whole(micros), whole(1_000_000)), 6);
+}
+
 function partOfTimestamp(isZoned: boolean): Part<Timestamp> {
   return (unit, value) => {
     if (unit.startsWith("timezone")) {
@@ -104,7 +112,7 @@ function partOfTimestamp(isZoned: boolean): Part<Timestamp> {
     }
     if (!value.isFinite) return partOfInfinity(unit, value.epochMs);
     const civil = civilOf(value);
-    if (unit === "epoch") return Numeric.of(value.epochMicros, 6);
+    if (unit === "epoch") return epochSeconds(value.epochMicros);
     if (unit === "julian") {
       const fraction = divideNumerics(whole(civil.micros), whole(86_400_000_000n));
       return whole(civil.days + EPOCH_JULIAN).add(fraction);

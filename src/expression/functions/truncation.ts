@@ -163,7 +163,7 @@ export const TRUNCATION_FUNCTIONS: readonly Definition[] = [
     },
   }),
   prepared("date_trunc(text,timestamptz,text)", "timestamptz", {
-    ...{ canFail: true, isStable: true, constantParameters: [0, 2] },
+    ...{ canFail: true, constantParameters: [0, 2] },
     prepare: (site) => {
       const truncate = truncation(unitOf(site));
       const zone = zoneOf(site, 2);

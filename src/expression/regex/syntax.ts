@@ -1,6 +1,6 @@
 // Parses the part of PostgreSQL's advanced regular expressions (manual, 9.7.3) that a machine of
 // states decides without ever going back: everything but backreferences and lookaround.
-import type { Letters } from "../values/characters.js";
+import { formsBehind, type Letters } from "../values/characters.js";
 import { fault } from "../values/fault.js";
 
 /** What one character is held against. */
@@ -197,7 +197,7 @@ class RegexParser {
       tests.push(this.#bracketItem());
     }
     this.#at++;
-    const matches = this.#folded((code) => tests.some((test) => test(code)));
+    const matches: CharacterTest = (code) => tests.some((test) => test(code));
     return isNegated ? (code) => !matches(code) : matches;
   }
 
@@ -212,11 +212,11 @@ class RegexParser {
     }
     const low = this.#bracketCharacter();
     const isRange = this.#peek() === "-" && (this.#characters[this.#at + 1] ?? "]") !== "]";
-    if (!isRange) return (code) => code === low;
+    if (!isRange) return this.#folded((code) => code === low);
     this.#at++;
     const high = this.#bracketCharacter();
     if (low > high) throw badRegex("a range ends before it begins");
-    return (code) => code >= low && code <= high;
+    return this.#folded((code) => code >= low && code <= high);
   }
 
   #bracketCharacter(): number {
@@ -258,13 +258,14 @@ class RegexParser {
     return { kind: "character", test: this.#folded((code) => code === wanted) };
   }
 
-  /** Without regard to case, a character also matches as its other forms. */
+  /**
+   * Without regard to case, a pattern's character stands for its lower and its upper case, too; the
+   * text's characters stay what they are.
+   */
   #folded(test: CharacterTest): CharacterTest {
     if (!this.#ignoreCase) return test;
-    const { lower, upper } = this.#letters;
-    const form = (code: number, change: (text: string) => string): number =>
-      change(String.fromCodePoint(code)).codePointAt(0) ?? 0;
-    return (code) => test(code) || test(form(code, lower)) || test(form(code, upper));
+    const letters = this.#letters;
+    return (code) => formsBehind(letters, code).some(test);
   }
 
   #peek(): string | undefined {

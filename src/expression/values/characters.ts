@@ -82,3 +82,33 @@ function mapped(text: string, map: (character: string) => string): string {
 export function lettersOf(collation: string | null): Letters {
   return collation === "C" || collation === "POSIX" ? ASCII : UNICODE;
 }
+
+/** The characters whose lower or upper case is `code`, itself included. */
+export function formsBehind(letters: Letters, code: number): readonly number[] {
+  let forms = FORMS.get(letters);
+  if (forms === undefined) {
+    forms = formsOf(letters);
+    FORMS.set(letters, forms);
+  }
+  return forms.get(code) ?? [code];
+}
+
+/** Made once for each kind of letters: 1,400 pairs under Unicode's rules. */
+const FORMS: WeakMap<Letters, ReadonlyMap<number, readonly number[]>> = new WeakMap();
+/** No character behind the planes that have scripts in them has a case. */
+const LAST_CASED = 0x1_ffff;
+
+function formsOf(letters: Letters): ReadonlyMap<number, readonly number[]> {
+  const forms = new Map<number, number[]>();
+  for (let code = 0; code <= LAST_CASED; code++) {
+    const character = String.fromCodePoint(code);
+    for (const changed of [letters.lower(character), letters.upper(character)]) {
+      if (changed === character) continue;
+      const to = changed.codePointAt(0) as number;
+      const known = forms.get(to);
+      if (known === undefined) forms.set(to, [to, code]);
+      else known.push(code);
+    }
+  }
+  return forms;
+}

@@ -2,7 +2,7 @@
 import type { Interval } from "../../core/interval.js";
 import type { Numeric } from "../../core/numeric.js";
 import type { Timestamp } from "../../core/timestamp.js";
-import { elementOf, type ScalarType, type SqlType } from "../sql-type.js";
+import { type ElementType, elementOf, enumOf, type ScalarType, type SqlType } from "../sql-type.js";
 import { parseArray, printArray } from "./array-text.js";
 import { parseDate, parseTime, parseTimestamp, printDate, printTime } from "./datetime.js";
 import { fault } from "./fault.js";
@@ -19,8 +19,8 @@ import {
 
 /**
  * A value by its type: int2, int4, floats, dates (days since 1970) and times (microseconds) are
- * numbers; int8 a bigint; text, uuid, bytea (`\x…`), json and jsonb (canonical text) strings; an
- * array an array of its elements' values. NULL is null.
+ * numbers; int8 a bigint; text, uuid, bytea (`\x…`), json and jsonb (canonical text) and enums
+ * (their labels) strings; an array an array of its elements' values. NULL is null.
  */
 export type Value =
   | null
@@ -70,8 +70,19 @@ const PRINTERS: Readonly<Partial<Record<ScalarType, (value: never) => string>>> 
 /** The value of a type's text form. Throws EXPRESSION_FAILED when the text is none. */
 export function readValue(type: SqlType, text: string): Value {
   const element = elementOf(type);
-  if (element !== null) return parseArray(text, (item) => READERS[element](item));
-  return READERS[type as ScalarType](text);
+  return element === null
+    ? readerOf(type as ElementType)(text)
+    : parseArray(text, readerOf(element));
+}
+
+function readerOf(type: ElementType): (text: string) => Value {
+  const labels = enumOf(type)?.labels;
+  if (labels === undefined) return READERS[type as ScalarType];
+  return (text) => {
+    if (labels.includes(text)) return text;
+    const some = labels.slice(0, 10).join(", ");
+    throw fault("invalid_text_representation", `The text is no label of the enum, as ${some} are.`);
+  };
 }
 
 /** A value, not NULL, as PostgreSQL's output function prints it. */

@@ -6,7 +6,7 @@ import { printedType, SCALAR_TYPES, type SqlType } from "../../../src/expression
 import type { Random } from "../../torture/random.js";
 import { specialArgument } from "./arguments.js";
 import { literalOf, oneOf } from "./literals.js";
-import { columnOf } from "./table.js";
+import { columnOf, MOOD } from "./table.js";
 
 /** Makes expressions from one source of chance. */
 export class Generator {
@@ -125,6 +125,8 @@ export class Generator {
     switch (parameter) {
       case "anyarray":
         return `${element}[]` as SqlType;
+      case "anyenum":
+        return MOOD;
       case "any":
       case "anyelement":
       case "anynonarray":
@@ -139,6 +141,7 @@ export class Generator {
 const COMPARED: readonly SqlType[] = [
   ...(["int2", "int4", "int8", "numeric", "float4", "float8", "text", "date", "time"] as const),
   ...(["timestamp", "timestamptz", "interval", "uuid", "bool"] as const),
+  MOOD,
 ];
 
 /** `character` without a length is one character long. */

@@ -1,5 +1,11 @@
 // Texts of values: the ordinary ones and those at which types break.
-import { elementOf, type ScalarType, type SqlType } from "../../../src/expression/sql-type.js";
+import {
+  type ElementType,
+  elementOf,
+  enumOf,
+  type ScalarType,
+  type SqlType,
+} from "../../../src/expression/sql-type.js";
 import type { Random } from "../../torture/random.js";
 
 /** One of several. */
@@ -144,10 +150,15 @@ const DATE_EDGES = ["infinity", "-infinity", "4714-11-24 BC", "5874897-12-31", "
 /** A text that PostgreSQL reads as a value of the type. */
 export function literalOf(type: SqlType, random: Random): string {
   const element = elementOf(type);
-  if (element === null) return MAKERS[type as ScalarType](random);
+  if (element === null) return one(type as ElementType, random);
   const items = Array.from({ length: random.between(0, 4) }, () => {
     if (random.chance(0.15)) return "NULL";
-    return `"${MAKERS[element](random).replace(/["\\]/g, "\\$&")}"`;
+    return `"${one(element, random).replace(/["\\]/g, "\\$&")}"`;
   });
   return `{${items.join(",")}}`;
+}
+
+function one(type: ElementType, random: Random): string {
+  const labels = enumOf(type)?.labels;
+  return labels === undefined ? MAKERS[type as ScalarType](random) : oneOf(random, labels);
 }

@@ -1,10 +1,18 @@
 // The rows that the oracle and we look at: a table with a column of each type, in which nothing is
 // missing that PostgreSQL treats in its own way.
 import { codecOf } from "../../../decoders/types/codecs.js";
+import type { MadeType } from "../../../src/core/catalog.js";
 import type { Relation } from "../../../src/core/relation.js";
+import { quoteLiteral } from "../../../src/core/sql.js";
 import type { RowFrame } from "../../../src/expression/compile/row-reader.js";
 import type { ScopeColumn } from "../../../src/expression/scope.js";
-import { oidOf, printedType, type SqlType } from "../../../src/expression/sql-type.js";
+import {
+  enumOf,
+  enumType,
+  printedType,
+  type SqlType,
+  typeOfOid,
+} from "../../../src/expression/sql-type.js";
 import type { Random } from "../../torture/random.js";
 import { literalOf, oneOf } from "./literals.js";
 
@@ -14,16 +22,33 @@ export interface OracleColumn {
   readonly type: SqlType;
 }
 
+/** An enum whose order is not that of its labels. */
+export const MOOD: SqlType = enumType("mood", ["sad", "ok", "happy", "Über", "it's"]);
+const MADE_OID = 20_000;
+
+/** OIDs of PostgreSQL's own types lie below 10,000. */
+const OIDS: ReadonlyMap<SqlType | null, number> = new Map(
+  Array.from({ length: 10_000 }, (_, oid) => [typeOfOid(oid), oid]),
+);
+
+function oidOf(type: SqlType): number {
+  return OIDS.get(type) ?? MADE_OID;
+}
+
 const TYPES: readonly SqlType[] = [
   ...(["bool", "int2", "int4", "int8", "numeric", "float4", "float8", "text", "varchar"] as const),
   ...(["bpchar", "bytea", "uuid", "date", "time", "timestamp", "timestamptz", "interval"] as const),
   ...(["json", "jsonb", "int4[]", "int8[]", "numeric[]", "float8[]", "text[]"] as const),
   ...(["bool[]", "timestamptz[]", "date[]"] as const),
+  MOOD,
 ];
 
 /** Two columns of each type, so that an operator can stand between two of them. */
 export const COLUMNS: readonly OracleColumn[] = TYPES.flatMap((type) =>
-  ["a", "b"].map((letter) => ({ name: `${letter}_${type.replace("[]", "s")}`, type })),
+  ["a", "b"].map((letter) => ({
+    name: `${letter}_${(enumOf(type)?.name ?? type).replace("[]", "s")}`,
+    type,
+  })),
 );
 
 /** The table's columns as the catalogue describes them. */
@@ -32,14 +57,22 @@ export const SCOPE_COLUMNS: readonly ScopeColumn[] = COLUMNS.map(({ name, type }
   typeOid: oidOf(type),
   typeName: printedType(type),
   collation: "C.UTF-8",
+  ...(type === MOOD && { made: madeOf(type) }),
 }));
+
+function madeOf(type: SqlType): MadeType {
+  const labels = enumOf(type)?.labels ?? [];
+  return { typeOid: MADE_OID, typeName: printedType(type), labels };
+}
 
 /** The table's DDL. `character` is a fixed length, so that it is padded. */
 export function createTable(name: string): string {
   const columns = COLUMNS.map(({ name: column, type }) => {
     return `${column} ${type === "bpchar" ? "character(6)" : printedType(type)}`;
   });
-  return `create table ${name} (id integer primary key, ${columns.join(", ")})`;
+  const labels = (enumOf(MOOD)?.labels ?? []).map(quoteLiteral).join(", ");
+  const table = `create table ${name} (id integer primary key, ${columns.join(", ")})`;
+  return `create type mood as enum (${labels}); ${table}`;
 }
 
 /** Values of one row as the texts that PostgreSQL reads; null is NULL. */
