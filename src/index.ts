@@ -61,8 +61,8 @@ export {
   type Stream,
   sum,
   type TidemarkConfig,
-  tumbling,
   type ViewOptions,
+  type WindowOptions,
 } from "./pipeline/builder.js";
 export {
   type FileOptions,
@@ -89,6 +89,7 @@ export {
   slot,
 } from "./pipeline/specs.js";
 export type { RunStatus } from "./pipeline/status.js";
+export { cumulating, hopping, tumbling, type WindowSpec } from "./pipeline/window-specs.js";
 
 /** How {@link start} runs a pipeline. */
 export interface StartOptions {

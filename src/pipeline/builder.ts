@@ -16,9 +16,9 @@ import type {
   PlanNode,
   PoisonPlan,
   SourceNode,
-  TumblingWindow,
   WindowNode,
 } from "./plan.js";
+import { EMIT_CHANGES } from "./plan.js";
 import {
   checkPostgres,
   checkRunOptions,
@@ -27,6 +27,7 @@ import {
   type RunOptions,
   type SlotSpec,
 } from "./specs.js";
+import { type EmissionOptions, emissionOf, type WindowSpec } from "./window-specs.js";
 
 /** Tables by qualified name, as `tidemark types` writes them: name → type of a row. */
 export type Tables = object;
@@ -69,27 +70,6 @@ export function min<C extends string>(column: C): AggregateSpec<"min", C> {
 /** The greatest value of a number or timestamp column. */
 export function max<C extends string>(column: C): AggregateSpec<"max", C> {
   return { fn: "max", column };
-}
-
-/** A kind of window. */
-export type WindowSpec = TumblingWindow;
-
-/**
- * Windows of one size that follow each other: `tumbling("1 minute", "minute")` is
- * `date_trunc('minute', …)` in a result column `minute`. `offset` shifts their start from the Unix
- * epoch, in UTC.
- */
-export function tumbling(
-  size: Duration,
-  column = "window_start",
-  options: { readonly offset?: Duration } = {},
-): WindowSpec {
-  const sizeMs = parseDuration(size, "tumbling(size)");
-  if (sizeMs < 1 || !Number.isInteger(sizeMs)) {
-    throw new TidemarkError("PLAN_INVALID", "tumbling(size) takes whole milliseconds, at least 1.");
-  }
-  const offsetMs = parseDuration(options.offset ?? 0, "tumbling(offset)");
-  return { kind: "tumbling", sizeMs, offsetMs: offsetMs % sizeMs, column };
 }
 
 /** A table that is kept equal to what it is fed from. */
@@ -218,7 +198,13 @@ export interface Changes<R> {
 
 export interface Grouped<R> extends Windowed<R> {
   /** A result for each group and window; without it, one for each group over all rows. */
-  window(window: WindowSpec): Windowed<R>;
+  window(window: WindowSpec, options?: WindowOptions): Windowed<R>;
+}
+
+/** How windows give out their results. */
+export interface WindowOptions extends EmissionOptions {
+  /** Where rows go that come too late, if windows close. Default: a table `<view>_late`. */
+  readonly late?: AppendSpec<never>;
 }
 
 export interface Windowed<R> {
@@ -374,9 +360,9 @@ function streamOf(nodes: PlanNode[], input: string): Stream<Row> {
       return streamOf(nodes, id);
     },
     groupBy(...keys) {
-      const windowed = (window: WindowSpec | null): Windowed<Row> => ({
+      const windowed = (window: WindowSpec | null, options: WindowOptions = {}): Windowed<Row> => ({
         aggregate: (aggregates) => ({
-          into: (view) => addView(nodes, { input, keys, window, view, aggregates }),
+          into: (view) => addView(nodes, { input, keys, window, view, aggregates, options }),
         }),
       });
       return { window: windowed, ...windowed(null) };
@@ -397,16 +383,19 @@ interface ViewParts {
   readonly window: WindowSpec | null;
   readonly view: ViewSpec;
   readonly aggregates: Readonly<Record<string, AggregateSpec>>;
+  readonly options: WindowOptions;
 }
 
 function addView(nodes: PlanNode[], parts: ViewParts): void {
-  const { input, keys, window, view } = parts;
+  const { input, keys, window, view, options } = parts;
+  const emission = window === null ? EMIT_CHANGES : emissionOf(window, options);
   const node: WindowNode = {
     op: "window",
     id: `window ${view.table}`,
     input,
     keys,
     window,
+    emission,
     aggregates: Object.entries(parts.aggregates).map(([name, { fn, column }]) => ({
       name,
       fn,
@@ -415,6 +404,24 @@ function addView(nodes: PlanNode[], parts: ViewParts): void {
   };
   const { table, retainMs } = view;
   nodes.push(node, { op: "view", id: `view ${table}`, input: node.id, table, retainMs });
+  const late = options.late ?? { table: `${table}_late`, retainMs };
+  // Where windows take every row as long as their own rows stay, none is late.
+  if (emission === EMIT_CHANGES || isEmitChanges(emission)) {
+    if (options.late === undefined) return;
+    throw new TidemarkError(
+      "PLAN_INVALID",
+      `${node.id}: no row is late for windows that do not close; add lateness, or leave late out.`,
+    );
+  }
+  nodes.push({ op: "late", id: `late ${late.table}`, input: node.id, ...lateTable(late) });
+}
+
+function isEmitChanges({ early, latenessMs }: WindowNode["emission"]): boolean {
+  return early === "flush" && latenessMs === null;
+}
+
+function lateTable({ table, retainMs }: Pick<AppendSpec, "table" | "retainMs">) {
+  return { table, retainMs };
 }
 
 function uniqueId(nodes: readonly PlanNode[], id: string): string {
@@ -428,7 +435,7 @@ function checkNodes(nodes: readonly PlanNode[]): void {
   const invalid = (message: string) => new TidemarkError("PLAN_INVALID", message);
   const tables = new Set<string>();
   for (const node of nodes) {
-    if (node.op === "view" || node.op === "append" || node.op === "matches") {
+    if ("table" in node && node.op !== "source") {
       if (tables.has(node.table)) {
         throw invalid(`Two outputs write ${node.table}: give each its own table.`);
       }
@@ -436,7 +443,8 @@ function checkNodes(nodes: readonly PlanNode[]): void {
     }
     if (node.op === "append") checkColumns(node);
     if (node.op !== "window") continue;
-    const time = node.window === null ? [] : [node.window.column];
+    const { window } = node;
+    const time = window === null ? [] : [window.column, window.otherColumn ?? []].flat();
     const names = [...node.keys, ...time, ...node.aggregates.map((a) => a.name)];
     const twice = names.find((name, i) => names.indexOf(name) !== i);
     if (twice !== undefined) {

@@ -1,7 +1,7 @@
 import type { CatalogColumn, CatalogTable } from "../core/catalog.js";
 import { TidemarkError } from "../core/errors.js";
 import type { Operator, OutputOperator } from "../core/operator.js";
-import type { OutputColumn, OutputShape } from "../core/output.js";
+import type { OutputShape } from "../core/output.js";
 import { quoteTable } from "../core/sql.js";
 import type { Grammar } from "../expression/grammar.js";
 import { AppendOperator } from "../operators/append/append-operator.js";
@@ -11,10 +11,8 @@ import { DEAD_LETTER_SHAPE, DeadLetters } from "../operators/poison/dead-letters
 import { PoisonGate } from "../operators/poison/poison-gate.js";
 import { conditionTest, functionTest, type RowTest } from "../operators/row-test.js";
 import { SourceOperator, type SourceOperatorOptions } from "../operators/source-operator.js";
-import type { BoundAggregate } from "../operators/window/aggregate-list.js";
-import { createAggregate } from "../operators/window/aggregates/create.js";
-import { type WindowBounds, WindowOperator } from "../operators/window/window-operator.js";
 import { compileMatch, matchColumns } from "./compile-match.js";
+import { compileWindow, windowColumns } from "./compile-window.js";
 import { type Condition, checkConditions } from "./conditions.js";
 import {
   type AppendNode,
@@ -23,7 +21,6 @@ import {
   type Plan,
   type SourceNode,
   sourceOf,
-  type WindowNode,
 } from "./plan.js";
 
 /** A plan with its types checked, as operators that are wired up. */
@@ -45,31 +42,30 @@ export function compilePlan(
   tables: readonly CatalogTable[],
   grammar: Grammar | null = null,
 ): CompiledPlan {
-  const tableOf = (source: SourceNode): CatalogTable => {
-    const table = tables.find((t) => t.qualifiedName === source.table);
-    if (table === undefined) throw invalid(`${source.id}: the table is not described`);
-    return table;
-  };
+  const tableOf = (source: SourceNode): CatalogTable => describedTable(tables, source);
   if (nodesOf(plan, "source").some((node) => node.reads !== "inserts")) {
     refuseWithoutIdentity(tables);
   }
-  const windows = nodesOf(plan, "window").map((node) => {
-    const source = sourceOf(plan, node.input);
-    return { node, source, ...compileWindow(plan, node, source, tableOf(source)) };
-  });
-  const appends = nodesOf(plan, "append").map((node) => {
-    const source = sourceOf(plan, node.input);
-    return { node, ...compileAppend(node, source, tableOf(source)) };
-  });
-  const matches = nodesOf(plan, "match").flatMap((node) => {
+  const partsOf = (node: { readonly id: string; readonly input: string }) => {
     const source = sourceOf(plan, node.input);
     const table = tableOf(source);
-    return compileMatch({
-      ...{ plan, node, source, table },
-      columnOf: (name) => columnOf(table, name, node.id),
-      keyOf: (name) => groupableColumn(table, name, node.id),
-    });
+    return {
+      ...{ plan, source, table },
+      columnOf: (name: string) => columnOf(table, name, node.id),
+      keyOf: (name: string) => groupableColumn(table, name, node.id),
+    };
+  };
+  const windows = nodesOf(plan, "window").flatMap((node) => {
+    const parts = partsOf(node);
+    return compileWindow({ ...parts, node, timeType: () => eventTimeType(parts) });
   });
+  const appends = nodesOf(plan, "append").map((node) => ({
+    node,
+    ...compileAppend(node, partsOf(node)),
+  }));
+  const matches = nodesOf(plan, "match").flatMap((node) =>
+    compileMatch({ ...partsOf(node), node }),
+  );
   const outputs = [...windows, ...appends, ...matches];
   const conditions = checkConditions(plan, tables, grammar);
   const letters = new DeadLetters(plan.pipeline);
@@ -109,6 +105,12 @@ export function compilePlan(
   };
 }
 
+function describedTable(tables: readonly CatalogTable[], { id, table }: SourceNode): CatalogTable {
+  const found = tables.find(({ qualifiedName }) => qualifiedName === table);
+  if (found === undefined) throw invalid(`${id}: the table is not described`);
+  return found;
+}
+
 function compileGate(
   { id, poison }: SourceNode,
   table: CatalogTable,
@@ -144,73 +146,8 @@ export function columnsTested(
 /** Columns that the steps behind a source name. */
 export function columnsUsed(plan: Plan, source: SourceNode): string[] {
   const isBehind = ({ input }: { readonly input: string }) => sourceOf(plan, input) === source;
-  const ofWindows = nodesOf(plan, "window")
-    .filter(isBehind)
-    .flatMap((node) => [...node.keys, ...node.aggregates.flatMap(({ column }) => column ?? [])]);
+  const ofWindows = nodesOf(plan, "window").filter(isBehind).flatMap(windowColumns);
   return [...ofWindows, ...nodesOf(plan, "match").filter(isBehind).flatMap(matchColumns)];
-}
-
-function compileWindow(
-  plan: Plan,
-  node: WindowNode,
-  source: SourceNode,
-  table: CatalogTable,
-): { operator: WindowOperator; shape: OutputShape } {
-  const view = nodesOf(plan, "view").find((v) => v.input === node.id);
-  if (view === undefined) throw invalid(`${node.id}: nothing takes its result`);
-  const groups = node.keys.map((key): OutputColumn => {
-    const column = groupableColumn(table, key, node.id);
-    return { name: key, sqlType: column.typeName, role: "group" };
-  });
-  const isRetractable = source.reads === "rows";
-  const aggregates = node.aggregates.map(({ fn, column: name }): BoundAggregate => {
-    const column = name === null ? null : columnOf(table, name, node.id);
-    return { fn, aggregate: createAggregate({ fn, column, isRetractable }), column: name };
-  });
-  const { time, window } = compileBounds(node, { source, table, retainMs: view.retainMs });
-  const values = aggregates.map(
-    ({ aggregate }, i): OutputColumn => ({
-      name: node.aggregates[i]?.name ?? "",
-      sqlType: aggregate.sqlType,
-      role: "value",
-    }),
-  );
-  const shape: OutputShape = {
-    kind: "view",
-    name: view.table,
-    columns: [...groups, ...time, ...values],
-  };
-  const operator = new WindowOperator({
-    id: node.id,
-    input: node.input,
-    eventTime: source.eventTime ?? "commit time",
-    shape,
-    keys: node.keys,
-    window,
-    aggregates,
-    isRetractable,
-  });
-  return { operator, shape };
-}
-
-/** The window as the operator takes it, and its column in the result; none for plain groups. */
-function compileBounds(
-  { id, window }: WindowNode,
-  { source, table, retainMs }: { source: SourceNode; table: CatalogTable; retainMs: number | null },
-): { window: WindowBounds | null; time: OutputColumn[] } {
-  if (window === null) return { window: null, time: [] };
-  if (source.reads === "rows" && source.eventTime === null) {
-    throw invalid(
-      `${id}: a window over rows that are updated needs a time that belongs to the row; name a ` +
-        `column with from("${source.table}", { eventTime })`,
-    );
-  }
-  const sqlType = eventTimeType(table, source);
-  const { sizeMs, offsetMs, column } = window;
-  return {
-    window: { sizeMs, offsetMs, retainMs, isLocalTime: sqlType === LOCAL },
-    time: [{ name: column, sqlType, role: "time" }],
-  };
 }
 
 /** How a source is read, and where the old rows of updates and deletes come from. */
@@ -235,8 +172,7 @@ function oldRowsOf(
 
 function compileAppend(
   node: AppendNode,
-  source: SourceNode,
-  table: CatalogTable,
+  { source, table }: { readonly source: SourceNode; readonly table: CatalogTable },
 ): { operator: AppendOperator; shape: OutputShape } {
   const columns =
     node.columns === null
@@ -269,7 +205,7 @@ const ZONED = "timestamp with time zone";
 const LOCAL = "timestamp without time zone";
 
 /** The type of the window column: that of the event time. */
-function eventTimeType(table: CatalogTable, source: SourceNode): string {
+function eventTimeType({ table, source }: { table: CatalogTable; source: SourceNode }): string {
   if (source.eventTime === null) return ZONED;
   const column = columnOf(table, source.eventTime, source.id);
   if (column.codec.readEpochMs === undefined) {

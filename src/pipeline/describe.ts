@@ -1,7 +1,7 @@
 import { formatDuration } from "../core/duration.js";
 import { DEAD_LETTERS } from "../core/poison.js";
 import { stepsOf } from "../operators/pattern/definition.js";
-import type { Plan, PlanNode, PoisonPlan } from "./plan.js";
+import type { EmissionPlan, Plan, PlanNode, PoisonPlan, WindowPlan } from "./plan.js";
 
 /** The plan as lines of text, a step a line, in the words of docs/concepts.md. */
 export function describePlan(plan: Plan): string {
@@ -27,10 +27,12 @@ function describeNode(node: PlanNode): string {
     case "window": {
       const by = node.keys.length === 0 ? "" : ` by ${node.keys.join(", ")}`;
       const aggregates = node.aggregates.map((a) => `${a.name} = ${a.fn}(${a.column ?? "*"})`);
-      const of =
-        node.window === null ? "groups" : `windows of ${formatDuration(node.window.sizeMs)}`;
-      return `of ${node.input}: ${of}${by}: ${aggregates.join(", ")}`;
+      const of = node.window === null ? "groups" : describeWindow(node.window);
+      const emission = describeEmission(node.emission);
+      return `of ${node.input}: ${of}${by}: ${aggregates.join(", ")}${emission}`;
     }
+    case "late":
+      return `of ${node.input}: table ${node.table}, late rows`;
     case "view": {
       const retain = node.retainMs === null ? "kept" : `kept for ${formatDuration(node.retainMs)}`;
       return `of ${node.input}: table ${node.table}, windows ${retain}`;
@@ -54,6 +56,22 @@ function describeNode(node: PlanNode): string {
       return `of ${node.input}: table ${node.table}, a row a change (${columns}), ${retain}`;
     }
   }
+}
+
+function describeWindow(window: WindowPlan): string {
+  const size = formatDuration(window.sizeMs);
+  if (window.kind === "hopping")
+    return `windows of ${size} every ${formatDuration(window.slideMs)}`;
+  if (window.kind === "tumbling") return `windows of ${size}`;
+  return `windows growing by ${formatDuration(window.stepMs)} up to ${size}`;
+}
+
+function describeEmission({ early, latenessMs }: EmissionPlan): string {
+  const closes =
+    latenessMs === null ? "" : `, windows close ${formatDuration(latenessMs)} after their end`;
+  if (early === "flush") return closes;
+  const when = early === null ? "given out on close" : `given out every ${formatDuration(early)}`;
+  return `, ${when}${closes}`;
 }
 
 function describePoison({ mask, blockBy }: PoisonPlan): string {

@@ -19,7 +19,7 @@ export function intoSchema(plan: Plan, schema: string): Plan {
     );
   }
   const nodes = plan.nodes.map((node) =>
-    node.op === "view" || node.op === "append"
+    "table" in node && node.op !== "source"
       ? { ...node, table: tableInSchema(node.table, schema) }
       : node,
   );

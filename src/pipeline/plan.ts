@@ -56,7 +56,41 @@ export interface TumblingWindow {
   readonly offsetMs: number;
   /** Result column that holds the window's start. */
   readonly column: string;
+  /** Result column that holds its end; null where there is none. */
+  readonly otherColumn: string | null;
 }
+
+/** Windows of one size that begin at equal distances and may overlap. */
+export interface HoppingWindow extends Omit<TumblingWindow, "kind"> {
+  readonly kind: "hopping";
+  /** From a start to the next. */
+  readonly slideMs: number;
+}
+
+/** Windows that begin together every `sizeMs` and end a step later each. */
+export interface CumulatingWindow {
+  readonly kind: "cumulating";
+  readonly sizeMs: number;
+  readonly stepMs: number;
+  readonly offsetMs: number;
+  /** Result column that holds the window's end. */
+  readonly column: string;
+  /** Result column that holds its start; null where there is none. */
+  readonly otherColumn: string | null;
+}
+
+export type WindowPlan = TumblingWindow | HoppingWindow | CumulatingWindow;
+
+/** When results of windows are given out. */
+export interface EmissionPlan {
+  /** At every flush, at multiples of so many milliseconds of event time, or only on close. */
+  readonly early: "flush" | number | null;
+  /** How long after its end a window closes; null: it takes rows as long as its row stays. */
+  readonly latenessMs: number | null;
+}
+
+/** Every change at every flush, as long as the window's row stays. */
+export const EMIT_CHANGES: EmissionPlan = { early: "flush", latenessMs: null };
 
 /** Aggregates by key and window. */
 export interface WindowNode {
@@ -65,7 +99,8 @@ export interface WindowNode {
   readonly input: string;
   readonly keys: readonly string[];
   /** Null: one result a key, over all rows. */
-  readonly window: TumblingWindow | null;
+  readonly window: WindowPlan | null;
+  readonly emission: EmissionPlan;
   readonly aggregates: readonly AggregatePlan[];
 }
 
@@ -77,6 +112,18 @@ export interface ViewNode {
   /** `schema.table`. */
   readonly table: string;
   /** How long a window's row stays after the window's end; null keeps it. */
+  readonly retainMs: number | null;
+}
+
+/** A table that gets the rows that came too late for a window. */
+export interface LateNode {
+  readonly op: "late";
+  readonly id: string;
+  /** The window. */
+  readonly input: string;
+  /** `schema.table`. */
+  readonly table: string;
+  /** How long a row stays; null keeps it. */
   readonly retainMs: number | null;
 }
 
@@ -131,6 +178,7 @@ export type PlanNode =
   | SourceNode
   | FilterNode
   | WindowNode
+  | LateNode
   | ViewNode
   | AppendNode
   | MatchNode
@@ -165,7 +213,7 @@ export function sourceOf(plan: Plan, id: string): SourceNode {
 
 /** The tables a plan writes. */
 export function outputTablesOf(plan: Plan): string[] {
-  return (["view", "append", "matches"] as const).flatMap((op) =>
+  return (["view", "late", "append", "matches"] as const).flatMap((op) =>
     nodesOf(plan, op).map((node) => node.table),
   );
 }

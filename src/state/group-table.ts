@@ -140,6 +140,21 @@ export class GroupTable {
     return (this.#keyLength[slot] as number) !== EMPTY;
   }
 
+  /** A number that follows from the slot's key and window. */
+  hashOf(slot: number): number {
+    return this.#hashes[slot] as number;
+  }
+
+  /** Lends a slot without a key, which no one finds and nothing saves, as it was when released. */
+  reserve(): number {
+    return this.#free.pop() ?? this.#freshSlot();
+  }
+
+  /** Takes a lent slot back; whoever had it has cleared it. */
+  giveBack(slot: number): void {
+    this.#free.push(slot);
+  }
+
   /** The windows that have slots, in no order. */
   windows(): IterableIterator<number> {
     return this.#heads.keys();

@@ -10,9 +10,9 @@ import {
   postgres,
   sum,
   type Table,
-  tumbling,
 } from "../../src/pipeline/builder.js";
 import { slot } from "../../src/pipeline/specs.js";
+import { tumbling } from "../../src/pipeline/window-specs.js";
 import { linesOf, OperatorHarness } from "../fixtures/operator-harness.js";
 import * as m from "../fixtures/pgoutput-messages.js";
 import { batchesOf, messagesOf, SALES_OID, sales, salesRelation } from "../fixtures/shop.js";

@@ -4,7 +4,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { PostgresSink } from "../../sinks/postgres/postgres-sink.js";
-import type { Plan, WindowNode } from "../../src/pipeline/plan.js";
+import { EMIT_CHANGES, type Plan, type WindowNode } from "../../src/pipeline/plan.js";
 import { sqlConnect } from "../../src/source/sql-client.js";
 import { finished, merged, OperatorHarness } from "../fixtures/operator-harness.js";
 import { insert } from "../fixtures/pgoutput-messages.js";
@@ -175,13 +175,23 @@ function planOf(chosen: TestCase, view: string): Plan {
     sizeMs: size.ms,
     offsetMs: size.offsetMs,
     column: "w",
+    otherColumn: null,
   } as const;
+  const emission = EMIT_CHANGES;
   const source = { id: "s", table: "public.rows", eventTime: chosen.time, outOfOrderMs: 0 };
   return {
     pipeline: "oracle",
     nodes: [
       { op: "source", ...source, reads: "inserts" },
-      { op: "window", id: "w", input: "s", keys, window, aggregates: aggregatesOf(chosen) },
+      {
+        op: "window",
+        id: "w",
+        input: "s",
+        keys,
+        window,
+        emission,
+        aggregates: aggregatesOf(chosen),
+      },
       { op: "view", id: "v", input: "w", table: view, retainMs: null },
     ],
   };

@@ -1,12 +1,13 @@
 import { describe, expect, test } from "vitest";
 import type { Numeric } from "../../src/core/numeric.js";
 import type { Timestamp } from "../../src/core/timestamp.js";
-import { count, type From, pipeline, postgres, sum, tumbling } from "../../src/pipeline/builder.js";
+import { count, type From, pipeline, postgres, sum } from "../../src/pipeline/builder.js";
 import { compilePlan } from "../../src/pipeline/compile.js";
 import { describePlan } from "../../src/pipeline/describe.js";
 import type { Plan, WindowNode } from "../../src/pipeline/plan.js";
 import { resolveSettings } from "../../src/pipeline/settings.js";
 import { slot } from "../../src/pipeline/specs.js";
+import { tumbling } from "../../src/pipeline/window-specs.js";
 import { salesPlan } from "../fixtures/pipeline-harness.js";
 import { catalogTable, sales } from "../fixtures/shop.js";
 

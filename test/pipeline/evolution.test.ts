@@ -1,16 +1,8 @@
 import { describe, expect, test } from "vitest";
-import {
-  count,
-  max,
-  min,
-  pipeline,
-  postgres,
-  sum,
-  tumbling,
-  type WindowSpec,
-} from "../../src/pipeline/builder.js";
+import { count, max, min, pipeline, postgres, sum } from "../../src/pipeline/builder.js";
 import type { Plan } from "../../src/pipeline/plan.js";
 import { slot } from "../../src/pipeline/specs.js";
+import { tumbling, type WindowSpec } from "../../src/pipeline/window-specs.js";
 import { PipelineHarness, settled } from "../fixtures/pipeline-harness.js";
 import type { ScriptedStream } from "../fixtures/scripted-source.js";
 import { batchesOf, messagesOf, type Sale, sale, salesRelation } from "../fixtures/shop.js";

@@ -46,6 +46,16 @@ export class AggregateList {
     });
   }
 
+  /** Brings the rows of slot `from` into `slot`, behind those that it has. */
+  merge(slot: number, from: number): void {
+    for (const { aggregate } of this.#bound) aggregate.merge(slot, aggregate, from);
+  }
+
+  /** Empties a slot that was lent. */
+  clear(slot: number): void {
+    for (const { aggregate } of this.#bound) aggregate.clear(slot);
+  }
+
   /** Appends the results of a slot to the columns from `first` on. */
   pushResults(slot: number, columns: readonly ResultValue[][], first: number): void {
     let c = first;

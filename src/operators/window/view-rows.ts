@@ -10,6 +10,15 @@ export interface WindowCells {
   readonly others: readonly ResultValue[];
 }
 
+/** The result of a window of a group. */
+export interface WindowResult {
+  /** Its number, by which windows leave the view. */
+  readonly window: number;
+  readonly cells: WindowCells;
+  /** Where its aggregates stand. */
+  readonly slot: number;
+}
+
 /** Settings of {@link ViewRows}. */
 export interface ViewRowsOptions {
   readonly shape: OutputShape;
@@ -21,7 +30,7 @@ export interface ViewRowsOptions {
 export class ViewRows {
   readonly #options: ViewRowsOptions;
   #columns: ResultValue[][] = [];
-  #rowCount = 0;
+  #windows: number[] = [];
   /** Names of rows that are gone, a list a column; null when there are none. */
   #gone: ResultValue[][] | null = null;
 
@@ -30,13 +39,18 @@ export class ViewRows {
     this.#columns = options.shape.columns.map(() => []);
   }
 
-  /** The row of the group with these key bytes has the results of `slot`. */
-  put(key: Uint8Array, { names, others }: WindowCells, slot: number): void {
+  /** How many rows there are. */
+  get rowCount(): number {
+    return this.#windows.length;
+  }
+
+  /** The row of the group with these key bytes and this window has the results of `slot`. */
+  put(key: Uint8Array, { window, slot, cells: { names, others } }: WindowResult): void {
     const columns = this.#columns;
     let c = this.#pushName(columns, key, names);
     for (const cell of others) (columns[c++] as ResultValue[]).push(cell);
     this.#options.aggregates.pushResults(slot, columns, c);
-    this.#rowCount++;
+    this.#windows.push(window);
   }
 
   /** The row has to leave the view, if it is there. */
@@ -46,10 +60,14 @@ export class ViewRows {
     this.#pushName(this.#gone, key, names);
   }
 
-  /** Everything since the last call as one batch; null when it says nothing. */
+  /**
+   * Everything since the last call as one batch; null when it says nothing. Rows of windows before
+   * `removeBeforeMs` are left out: they have come and gone.
+   */
   take(removeBeforeMs: number | null, isWhole: boolean): ViewBatch | null {
+    if (removeBeforeMs !== null) this.#leaveOut(removeBeforeMs);
     const { shape } = this.#options;
-    const [columns, rowCount, gone] = [this.#columns, this.#rowCount, this.#gone];
+    const [columns, rowCount, gone] = [this.#columns, this.rowCount, this.#gone];
     this.clear();
     const isNothing = rowCount === 0 && gone === null && removeBeforeMs === null;
     if (isNothing && !isWhole) return null;
@@ -58,8 +76,16 @@ export class ViewRows {
 
   clear(): void {
     this.#columns = this.#options.shape.columns.map(() => []);
-    this.#rowCount = 0;
+    this.#windows = [];
     this.#gone = null;
+  }
+
+  #leaveOut(beforeMs: number): void {
+    const windows = this.#windows;
+    if (!windows.some((window) => window < beforeMs)) return;
+    const isKept = (_: unknown, i: number): boolean => !((windows[i] as number) < beforeMs);
+    this.#columns = this.#columns.map((column) => column.filter(isKept));
+    this.#windows = windows.filter(isKept);
   }
 
   /** Appends key and names; returns how many columns that were. */

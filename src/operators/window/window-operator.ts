@@ -12,6 +12,7 @@ import { AggregateList, type BoundAggregate } from "./aggregate-list.js";
 import { Count } from "./aggregates/count.js";
 import { RowGroups } from "./row-groups.js";
 import { ViewRows, type WindowCells } from "./view-rows.js";
+import { windowStart } from "./window-grid.js";
 
 /** Windows of one size that follow each other. */
 export interface WindowBounds {
@@ -140,7 +141,8 @@ export class WindowOperator implements OutputOperator {
         this.#groups.remove(slot);
         continue;
       }
-      this.#view.put(this.#groups.keyOf(slot), this.#cellsOf(slot), slot);
+      const window = this.#groups.windowOf(slot);
+      this.#view.put(this.#groups.keyOf(slot), { window, slot, cells: this.#cellsOf(slot) });
     }
     const removeBeforeMs = this.#isRemovalDue ? this.#firstWindow.value : null;
     const isWhole = this.#isWhole;
@@ -241,9 +243,4 @@ function factsOf(
     rows: options.isRetractable ? "come and leave" : "come",
     aggregates: aggregates.fact,
   };
-}
-
-/** Start of the window that holds `ms`; NaN and the infinities stay what they are. */
-export function windowStart(ms: number, sizeMs: number, offsetMs: number): number {
-  return Math.floor((ms - offsetMs) / sizeMs) * sizeMs + offsetMs;
 }
