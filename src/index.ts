@@ -24,7 +24,9 @@ import {
 import { type RestoredAt, Runtime } from "./pipeline/runtime.js";
 import { type Environment, resolveSettings, type Settings } from "./pipeline/settings.js";
 import type { RunStatus } from "./pipeline/status.js";
-import { SlotSource } from "./source/slot-source.js";
+import type { BudgetEvent, DetourStatus } from "./source/detour/budget-event.js";
+import { BudgetedSource } from "./source/detour/budgeted-source.js";
+import { SlotSource, type SlotSourceOptions } from "./source/slot-source.js";
 import { sqlConnect } from "./source/sql-client.js";
 import { systemClock } from "./source/system-clock.js";
 
@@ -87,9 +89,12 @@ export {
   type RecordOptions,
   type SlotOptions,
   slot,
+  type WalBudgetOptions,
+  type WalDetourOptions,
 } from "./pipeline/specs.js";
 export type { RunStatus } from "./pipeline/status.js";
 export { cumulating, hopping, tumbling, type WindowSpec } from "./pipeline/window-specs.js";
+export type { BudgetEvent, DetourStatus } from "./source/detour/budget-event.js";
 
 /** How {@link start} runs a pipeline. */
 export interface StartOptions {
@@ -110,6 +115,8 @@ export interface StartOptions {
   readonly onRestored?: (restored: RestoredState, at: RestoredAt) => void;
   /** Told whenever a checkpoint has been loaded and reading begins. */
   readonly onRunning?: (status: RunStatus) => void;
+  /** Told what is done about WAL that the slot keeps; see the option walBudget. */
+  readonly onBudget?: (event: BudgetEvent) => void;
 }
 
 /** A pipeline that runs. */
@@ -119,6 +126,8 @@ export interface RunningPipeline {
   readonly state: RunStateName;
   /** What the current connection has done; null before it reads. */
   readonly status: RunStatus | null;
+  /** The detour that the stream takes; null while the slot is read. */
+  readonly detour: DetourStatus | null;
   /** Settles when the pipeline is over: fulfilled after `stop`, rejected with what ended it. */
   readonly done: Promise<void>;
   /** Finishes the transaction being received, saves, acknowledges and closes. */
@@ -140,7 +149,11 @@ export function start(definition: PipelineDefinition, options: StartOptions = {}
   const environment = options.env ?? ((name) => process.env[name]);
   const settings = resolveSettings(definition, environment);
   const failpoint = armFailpoints(environment, FAULTS);
-  const parts = open(definition, settings, { mayAdoptSlot: options.adoptSlot ?? false, failpoint });
+  const { detour, ...parts } = open(definition, settings, {
+    mayAdoptSlot: options.adoptSlot ?? false,
+    failpoint,
+    onBudget: options.onBudget ?? (() => {}),
+  });
   const runtime = new Runtime({
     plan: definition.plan,
     settings: settings.run,
@@ -164,6 +177,9 @@ export function start(definition: PipelineDefinition, options: StartOptions = {}
     get status() {
       return runtime.status;
     },
+    get detour() {
+      return detour();
+    },
     done,
     async stop() {
       await runtime.stop();
@@ -183,6 +199,7 @@ export async function reset(
   const { source, openSink, openStore } = open(definition, resolveSettings(definition, env), {
     mayAdoptSlot: false,
     failpoint: NO_FAILPOINT,
+    onBudget: () => {},
   });
   await source.reset();
   const store = openStore();
@@ -197,14 +214,22 @@ export async function reset(
   }
 }
 
+interface OpenOptions {
+  readonly mayAdoptSlot: boolean;
+  readonly failpoint: Failpoint;
+  readonly onBudget: (event: BudgetEvent) => void;
+}
+
 function open(
   definition: PipelineDefinition,
   settings: Settings,
-  { mayAdoptSlot, failpoint }: { readonly mayAdoptSlot: boolean; readonly failpoint: Failpoint },
+  { mayAdoptSlot, failpoint, onBudget }: OpenOptions,
 ) {
   const { name, plan } = definition;
   const applicationName = `tidemark ${name}`;
-  const source = new SlotSource({
+  // A detour is a recording, and recordings have text.
+  const mayBeBinary = readsValuesOnly(plan) && (settings.walBudget?.detour ?? null) === null;
+  const slotOptions: SlotSourceOptions = {
     ...settings.source,
     tables: tablesOf(plan),
     kinds: kindsOf(plan),
@@ -212,9 +237,10 @@ function open(
     record: settings.record,
     mayAdoptSlot,
     watchIntervalMs: WATCH_INTERVAL_MS,
-    isBinary: settings.source.isBinary && readsValuesOnly(plan),
+    isBinary: settings.source.isBinary && mayBeBinary,
     decoder: pgoutputWith(settings.source.parsers),
-  });
+  };
+  const budgeted = budgetedSource(settings, slotOptions, onBudget);
   const results = sqlConnect({
     url: settings.resultsUrl,
     role: "results",
@@ -222,11 +248,33 @@ function open(
     probeAfterMs: settings.probeAfterMs,
   });
   return {
-    source,
+    source: budgeted ?? new SlotSource(slotOptions),
+    detour: () => budgeted?.detour ?? null,
     board: new PostgresStateBoard(results, name),
     openSink: () => new PostgresSink(results, name, failpoint),
     openStore: () => checkpointStore(settings, failpoint),
   };
+}
+
+/** The slot under the budget that the settings give it; null for none. */
+function budgetedSource(
+  { walBudget, run }: Settings,
+  source: SlotSourceOptions,
+  onEvent: (event: BudgetEvent) => void,
+): BudgetedSource | null {
+  if (walBudget === null) return null;
+  const { bytes, patienceMs, detour } = walBudget;
+  return new BudgetedSource({
+    source,
+    budgetBytes: bytes,
+    patienceMs,
+    detour,
+    clock: systemClock,
+    random: Math.random,
+    idleIntervalMs: run.idleCheckpointIntervalMs,
+    retry: { minMs: run.retryMinMs, maxMs: run.retryMaxMs },
+    onEvent,
+  });
 }
 
 /** The store that the settings name, not opened. For the command line. */

@@ -56,7 +56,7 @@ export async function recordCommand(
       const facts = { code: error.code, retryInMs: Math.round(delayMs) };
       log.warn(facts, scrub(error.message));
     },
-    onRecording: (from) => log.info({ dir: record.dir, from: formatLsn(from) }, "recording"),
+    onRecording: ({ lsn }) => log.info({ dir: record.dir, from: formatLsn(lsn) }, "recording"),
   });
   log.info({ pipeline: definition.name, slot: slotName, publication }, "starting");
   const release = onStopSignal((signal) => {

@@ -3,6 +3,7 @@ import { TidemarkError } from "../core/errors.js";
 import { formatLsn } from "../core/lsn.js";
 import { RUN_STATES } from "../core/run-state.js";
 import { type PipelineDefinition, type RunStatus, reset, start } from "../index.js";
+import { detourFacts, logBudget } from "./budget-log.js";
 import { environment } from "./environment.js";
 import { scrub } from "./logger.js";
 
@@ -61,11 +62,16 @@ export async function runCommand(
       log.warn({ code: reason.code }, scrub(`an older checkpoint stands in: ${reason.message}`));
     },
     onRunning: (status) => log.info(statusFacts(status), "running"),
+    onBudget: (event) => logBudget(log, event),
   });
   const { slotName, publication } = running.settings.source;
   log.info({ pipeline: definition.name, slot: slotName, publication }, "starting");
   const timer = setInterval(() => {
-    if (running.status !== null) log.info(statusFacts(running.status), "status");
+    const { status, detour } = running;
+    if (status !== null || detour !== null) {
+      const facts = status === null ? { state: running.state } : statusFacts(status);
+      log.info({ ...facts, ...detourFacts(detour) }, "status");
+    }
   }, STATUS_INTERVAL_MS);
   const release = onStopSignal((signal) => {
     log.info({ state: "DRAINING", signal }, "stopping");

@@ -4,8 +4,9 @@ import { CheckpointFolder } from "../checkpoint/file/checkpoint-folder.js";
 import { FileCheckpointStore } from "../checkpoint/file/file-store.js";
 import { type JudgedState, judgeState } from "../core/judge-state.js";
 import type { SqlConnect, SqlRow, SqlSession } from "../core/sql.js";
-import { type PipelineDefinition, redisStore } from "../index.js";
+import { formatLsn, type PipelineDefinition, redisStore } from "../index.js";
 import { resolveSettings, type Settings } from "../pipeline/settings.js";
+import { GrowingRecording } from "../source/detour/growing-recording.js";
 import { sqlConnect } from "../source/sql-client.js";
 import { environment } from "./environment.js";
 
@@ -17,6 +18,8 @@ export interface PipelineStatus {
   readonly slot: SqlRow | null;
   readonly results: SqlRow | null;
   readonly checkpoint: SqlRow | null;
+  /** What a detour holds that the slot has passed; null when there is none. */
+  readonly detour: SqlRow | null;
   /** By step and code. */
   readonly deadLetters: readonly DeadLetterCount[];
 }
@@ -57,7 +60,15 @@ export async function readStatus(definition: PipelineDefinition): Promise<Pipeli
     results: await one(results, RESULTS, name, "progress"),
     deadLetters,
     checkpoint: await readCheckpoint(settings, (url) => connect(url, "checkpoint")),
+    detour: await readDetour(settings),
   };
+}
+
+async function readDetour({ walBudget }: Settings): Promise<SqlRow | null> {
+  const dir = walBudget?.detour?.recording.dir;
+  const range = dir === undefined ? null : await new GrowingRecording(dir).range();
+  if (range === null) return null;
+  return { dir, begin: formatLsn(range.begin.lsn), end: formatLsn(range.end.lsn) };
 }
 
 async function readCheckpoint(
@@ -125,6 +136,7 @@ export function renderStatus(status: PipelineStatus): string {
     ...section("slot", status.slot),
     ...section("results", status.results),
     ...section("checkpoint", status.checkpoint),
+    ...(status.detour === null ? [] : section("detour", status.detour)),
     ...status.deadLetters.map(
       ({ step, code, rows }) => `dead letters: ${rows} ${code ?? "held back"}, step "${step}"`,
     ),

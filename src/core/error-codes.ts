@@ -34,6 +34,7 @@ export const EXIT = {
   fenced: 6,
   sink: 7,
   data: 8,
+  budget: 9,
 } as const;
 
 /** A stable name of a failure, for programs and for docs/errors.md. */
@@ -62,6 +63,7 @@ export type ErrorCode =
   | "SLOT_MISSING"
   | "SLOT_LOST"
   | "SLOT_AHEAD"
+  | "WAL_BUDGET"
   | "OTHER_SYSTEM"
   | "DIVERGED"
   | "FENCED"
@@ -239,7 +241,13 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorCodeFacts>> = {
     "state",
     "operator",
     EXIT.needsResync,
-    "The slot's confirmed position lies beyond the checkpoint: it was advanced or recreated by someone else, or the checkpoint store has gone back to an older state. What lies between cannot be read again. Restart from nothing with --reset.",
+    "The slot's confirmed position lies beyond the checkpoint: it was advanced or recreated by someone else, or the checkpoint store has gone back to an older state. What lies between cannot be read again, unless it is in a detour on another machine: then start there. Restart from nothing with --reset.",
+  ),
+  WAL_BUDGET: facts(
+    "state",
+    "operator",
+    EXIT.budget,
+    "The slot keeps more WAL on the source than walBudget allows, it did not get less for the time of its patience, and there is no detour, or the detour has no room. Nothing is lost, and the slot goes on keeping WAL. Mend what keeps results and checkpoints from being written, then start again; to free the source's disk at once, give the pipeline a detour (docs/recordings.md), or give up what was not read with tidemark resync.",
   ),
   OTHER_SYSTEM: facts(
     "state",

@@ -24,7 +24,8 @@ export type RunStateName =
   | "NEEDS_RESYNC"
   | "DIVERGED"
   | "FENCED"
-  | "POISON_BLOCKED";
+  | "POISON_BLOCKED"
+  | "OVER_BUDGET";
 
 function live(happened: string, wayOut: string): RunStateFacts {
   return { isLive: true, exitCode: null, happened, wayOut };
@@ -82,6 +83,11 @@ export const RUN_STATES: Readonly<Record<RunStateName, RunStateFacts>> = {
     "A row cannot be processed: a function of the pipeline threw, or a cell is not readable. Nothing from its transaction on was acknowledged.",
     "Correct the function and `tidemark run`, or let such rows go to a table with the option onPoison of `from`.",
   ),
+  OVER_BUDGET: ended(
+    EXIT.budget,
+    "The slot keeps more WAL on the source than walBudget allows, because results or checkpoints could not be written for too long, and there is no detour or no room in it. Nothing is lost, and the slot goes on keeping WAL.",
+    "Mend what keeps results from being written, then `tidemark run`, with a detour if it takes long. To free the source's disk at once and lose what was not read: `tidemark resync --yes`.",
+  ),
 };
 
 const BY_ERROR: Readonly<Partial<Record<ErrorCode, RunStateName>>> = {
@@ -97,6 +103,7 @@ const BY_ERROR: Readonly<Partial<Record<ErrorCode, RunStateName>>> = {
   BAD_VALUE: "POISON_BLOCKED",
   USER_FUNCTION: "POISON_BLOCKED",
   POISON_LIMIT: "POISON_BLOCKED",
+  WAL_BUDGET: "OVER_BUDGET",
 };
 
 /** The state that a process ends in with this error; null is an error of ours without a code. */

@@ -56,8 +56,18 @@ export interface ChangeStream {
   close(): Promise<void>;
 }
 
+/** What a source has to do beside its streams, from before the first to after the last one. */
+export interface SourceUpkeep {
+  /** Whether it keeps the server free of what results are slow to take, so that a start waits. */
+  readonly isHolding: boolean;
+  /** Resolves after `stop`; rejects with what ends the pipeline. Called once. */
+  run(): Promise<void>;
+  stop(): Promise<void>;
+}
+
 /** Where changes come from. */
 export interface ChangeSource {
+  readonly upkeep?: SourceUpkeep;
   /** The tables' shape by the catalogue. Throws SOURCE_TABLE_MISSING for one that is not there. */
   describe(tables: readonly string[]): Promise<readonly CatalogTable[]>;
   /** Checks everything that can be checked, then opens the stream. */

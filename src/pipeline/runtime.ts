@@ -83,16 +83,36 @@ export class Runtime {
 
   /**
    * Resolves after `stop`. Rejects with the error that ended it: at once when the very first
-   * attempt fails, later only for errors that trying again does not mend.
+   * attempt fails, unless the source has something to keep meanwhile; later only for errors that
+   * trying again does not mend.
    */
   async run(): Promise<void> {
     try {
-      await this.#runSessions();
+      await this.#runWithUpkeep();
     } catch (error) {
       await this.#teller.ended(error);
       throw error;
     }
     await this.#teller.ended();
+  }
+
+  /** What the source does beside the sessions goes on for as long as there are any. */
+  async #runWithUpkeep(): Promise<void> {
+    const { upkeep } = this.#parts.source;
+    if (upkeep === undefined) return this.#runSessions();
+    const keeping = upkeep.run();
+    keeping.catch(() => {}); // also observed below
+    const sessions = this.#runSessions().finally(() => upkeep.stop());
+    sessions.catch(() => {}); // also observed below
+    try {
+      await Promise.race([sessions, keeping]);
+    } catch (error) {
+      // Whichever failed, the other one is ended.
+      await this.#endSessions();
+      await Promise.allSettled([sessions, keeping]);
+      throw error;
+    }
+    await Promise.all([sessions, keeping]);
   }
 
   async #runSessions(): Promise<void> {
@@ -103,13 +123,16 @@ export class Runtime {
       this.#session = session;
       try {
         await session.run();
+        hasRun ||= session.hasRun;
+        attempt = -1; // the source goes on elsewhere; that was no failure
       } catch (error) {
         const isBenign = error instanceof TidemarkError && error.retry === "backoff";
         if (this.#isStopping && isBenign) return;
         hasRun ||= session.hasRun;
         if (session.hasProgressed) attempt = 0;
         const mayPass = error instanceof TidemarkError && error.retry === "backoff";
-        if (!mayPass || !hasRun) throw error;
+        const isTriedAgain = hasRun || this.#parts.source.upkeep?.isHolding === true;
+        if (!mayPass || !isTriedAgain) throw error;
         const limits = { minMs: settings.retryMinMs, maxMs: settings.retryMaxMs };
         const delayMs = retryDelayMs(attempt, limits, random);
         this.#teller.retrying(error);
@@ -127,9 +150,14 @@ export class Runtime {
 
   /** Finishes the transaction being received, saves, acknowledges and ends `run`. */
   async stop(): Promise<void> {
-    this.#isStopping = true;
     this.#teller.draining();
+    await this.#endSessions();
+  }
+
+  async #endSessions(): Promise<void> {
+    this.#isStopping = true;
     this.#wake();
     await this.#session?.stop();
+    await this.#parts.source.upkeep?.stop(); // an opening that waits for it is given up
   }
 }

@@ -5,6 +5,7 @@ import { TidemarkError } from "../core/errors.js";
 import type { PipelineDefinition } from "./builder.js";
 import { type CheckpointSettings, resolveCheckpoint } from "./checkpoint-settings.js";
 import type { RecordOptions } from "./specs.js";
+import { resolveWalBudget, type WalBudgetSettings } from "./wal-budget-settings.js";
 
 /** Everything a run needs, complete and checked: no option is looked up after this. */
 export interface Settings {
@@ -30,6 +31,8 @@ export interface Settings {
   readonly run: RunSettings;
   /** Null: the stream is not recorded. */
   readonly record: RecordSettings | null;
+  /** Null: the slot keeps what it has to. */
+  readonly walBudget: WalBudgetSettings | null;
 }
 
 /** A recording of the stream. */
@@ -82,11 +85,13 @@ export function resolveSettings(
   const resultsUrl = definition.results.options.url ?? env("TIDEMARK_RESULTS_URL") ?? url;
   const ms = (value: Duration | undefined, variable: string, fallback: string): number =>
     parseDuration(value ?? env(variable) ?? fallback, variable);
+  const slotName = source.options.slot ?? env("TIDEMARK_SLOT") ?? `tidemark_${name}`;
+  const record = recordSettings(run.record, env);
   return deepFreeze({
     pipeline: name,
     source: {
       url,
-      slotName: source.options.slot ?? env("TIDEMARK_SLOT") ?? `tidemark_${name}`,
+      slotName,
       publication: source.options.publication ?? env("TIDEMARK_PUBLICATION") ?? `tidemark_${name}`,
       mayCreatePublication: source.options.createPublication ?? true,
       walSenderTimeoutMs: ms(source.options.walSenderTimeout, "TIDEMARK_WAL_SENDER_TIMEOUT", "20s"),
@@ -119,7 +124,8 @@ export function resolveSettings(
       retryMaxMs: ms(undefined, "TIDEMARK_RETRY_MAX", "30s"),
       stopDeadlineMs: ms(undefined, "TIDEMARK_STOP_DEADLINE", "15s"),
     },
-    record: recordSettings(run.record, env),
+    record,
+    walBudget: resolveWalBudget(run.walBudget, { env, slotName, isRecorded: record !== null }),
   });
 }
 

@@ -52,6 +52,29 @@ export interface RecordOptions {
   readonly maxAge?: Duration | undefined;
 }
 
+/** Bounds what the slot keeps on the source while results cannot be written. */
+export interface WalBudgetOptions {
+  /** Bytes of WAL that the slot may keep because they are not confirmed. */
+  readonly bytes: number;
+  /** How long it may keep more without getting nearer to it. Default: 30s. */
+  readonly patience?: Duration | undefined;
+  /** Where the stream goes then. Without it the pipeline stops with WAL_BUDGET. */
+  readonly detour?: WalDetourOptions | undefined;
+}
+
+/** A recording that stands in for the slot until results are written again. */
+export interface WalDetourOptions {
+  /** Folder, on a disk that survives a crash; pipelines have a folder each in it. */
+  readonly dir: string;
+  /** Bytes on disk, compressed. Default: 16 GiB. */
+  readonly maxBytes?: number | undefined;
+  /**
+   * When these are used up and the slot is beyond its budget again: stop with WAL_BUDGET, or wait
+   * and let the slot keep it. Default: "stop".
+   */
+  readonly whenFull?: "stop" | "wait" | undefined;
+}
+
 /** How a pipeline runs. */
 export interface RunOptions {
   /** Longest wait before results of a busy stream are written. Default: 100ms. */
@@ -68,6 +91,8 @@ export interface RunOptions {
   readonly maxStateBytes?: number | undefined;
   /** Keeps the stream in a folder, so that it can be replayed. Default: none. */
   readonly record?: RecordOptions | undefined;
+  /** What happens when the slot keeps too much WAL. Default: it keeps what it has to. */
+  readonly walBudget?: WalBudgetOptions | undefined;
 }
 
 export interface SlotSpec {
@@ -112,6 +137,18 @@ const RECORD_OPTIONS = z.strictObject({
   maxAge: duration.optional(),
 });
 
+const WAL_BUDGET_OPTIONS = z.strictObject({
+  bytes: z.number().int().min(1_048_576),
+  patience: duration.optional(),
+  detour: z
+    .strictObject({
+      dir: z.string().min(1),
+      maxBytes: z.number().int().min(1_048_576).optional(),
+      whenFull: z.enum(["stop", "wait"]).optional(),
+    })
+    .optional(),
+});
+
 const RUN_OPTIONS = z.strictObject({
   flushInterval: duration.optional(),
   checkpointInterval: duration.optional(),
@@ -120,6 +157,7 @@ const RUN_OPTIONS = z.strictObject({
   maxOutputBytes: z.number().int().min(65_536).optional(),
   maxStateBytes: z.number().int().min(1_048_576).optional(),
   record: RECORD_OPTIONS.optional(),
+  walBudget: WAL_BUDGET_OPTIONS.optional(),
 });
 
 function isParser(value: unknown): boolean {
@@ -154,6 +192,13 @@ export function checkRunOptions(options: RunOptions): RunOptions {
     if (value !== undefined) parseDuration(value, name);
   }
   if (checked.record?.maxAge !== undefined) parseDuration(checked.record.maxAge, "record.maxAge");
+  const { patience } = checked.walBudget ?? {};
+  if (patience !== undefined && parseDuration(patience, "walBudget.patience") < 1_000) {
+    throw new TidemarkError(
+      "CONFIG_INVALID",
+      "pipeline(): option walBudget.patience takes at least 1s; recording needs as long to begin.",
+    );
+  }
   return checked;
 }
 

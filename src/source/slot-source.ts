@@ -17,6 +17,7 @@ import { StreamRecorder } from "./recording/stream-recorder.js";
 import type { SystemIdentity } from "./replication-transport.js";
 import { readServerSettings, requireReplication } from "./server-facts.js";
 import { createSlot, dropSlot, readSlot, type SlotFacts } from "./slot.js";
+import { readSlotLag, type SlotLag } from "./slot-lag.js";
 import { SlotStream } from "./slot-stream.js";
 import { SpillFiles } from "./spill-files.js";
 import { sqlConnect } from "./sql-client.js";
@@ -52,6 +53,8 @@ export interface SlotSourceOptions {
   readonly maxSpillBytes?: number;
   /** Keeps the stream in a folder, too; large transactions are then sent when they commit. */
   readonly record?: RecordingOptions | null;
+  /** Told which writer a connection records with. */
+  readonly onWriter?: (writer: RecordingWriter) => void;
 }
 
 /** What is known once publication and slot are ready. */
@@ -78,6 +81,11 @@ export class SlotSource implements ChangeSource {
   constructor(options: SlotSourceOptions) {
     this.#options = options;
     this.#decoder = options.decoder;
+  }
+
+  /** Reads what this source reads; knows the types of the tables once they were described. */
+  get decoder(): DecoderFactory {
+    return this.#decoder;
   }
 
   async describe(tables: readonly string[]): Promise<readonly CatalogTable[]> {
@@ -185,7 +193,9 @@ export class SlotSource implements ChangeSource {
     const types = this.#types;
     const { plugin } = decoder;
     const manifest = { plugin, publication, streamOptions, tables: described, types };
-    return new StreamRecorder(await RecordingWriter.open(record, manifest));
+    const writer = await RecordingWriter.open(record, manifest);
+    this.#options.onWriter?.(writer);
+    return new StreamRecorder(writer);
   }
 
   /** The free slot, and only then the checkpoint: whoever held the slot has moved it with it. */
@@ -217,6 +227,11 @@ export class SlotSource implements ChangeSource {
       role: "source",
       applicationName: `tidemark ${this.#options.slotName} control`,
     })();
+  }
+
+  /** What the slot keeps now; null when there is none. */
+  lag(): Promise<SlotLag | null> {
+    return this.#withSession((session) => readSlotLag(session, this.#options.slotName));
   }
 
   async #withSession<T>(use: (session: SqlSession) => Promise<T>): Promise<T> {

@@ -24,6 +24,7 @@ const EXITS: Readonly<Record<keyof typeof EXIT, string>> = {
   fenced: "another instance has taken over; do not restart this one",
   sink: "results or checkpoints cannot be written",
   data: "rows that the pipeline cannot take, or too many of them",
+  budget: "the slot keeps more WAL on the source than it may",
 };
 
 /** docs/errors.md, from the registry of codes. */

@@ -1,6 +1,8 @@
 import type { ResultsFate } from "../../core/sink.js";
 import type { PipelineDefinition } from "../../index.js";
 import { outputTablesOf } from "../../pipeline/plan.js";
+import type { Settings } from "../../pipeline/settings.js";
+import { GrowingRecording } from "../../source/detour/growing-recording.js";
 import { dropSlot } from "../../source/slot.js";
 import { formatBytes } from "../render.js";
 import type { Outcome } from "./outcome.js";
@@ -26,6 +28,7 @@ export function resync(
     if (isConfirmed) {
       // The slot goes first: without it a start is refused until the rest is done, too.
       await dropSlot(source, settings.source.slotName);
+      await removeDetour(settings);
       await store.reset();
       await sink.reset(outputTablesOf(definition.plan), results);
     }
@@ -37,6 +40,11 @@ export function resync(
       notes: losses(standing, results),
     };
   });
+}
+
+async function removeDetour({ walBudget }: Settings): Promise<void> {
+  const detour = walBudget?.detour ?? null;
+  if (detour !== null) await new GrowingRecording(detour.recording.dir).remove();
 }
 
 function losses({ header, walEnd }: Standing, results: ResyncOptions["results"]): string[] {

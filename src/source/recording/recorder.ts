@@ -3,6 +3,7 @@ import type { CheckpointHeader } from "../../core/checkpoint-store.js";
 import type { Clock } from "../../core/clock.js";
 import { TidemarkError } from "../../core/errors.js";
 import { type Lsn, ZERO_LSN } from "../../core/lsn.js";
+import type { Position } from "../../core/position.js";
 import { retryDelayMs } from "../../core/retry-delay.js";
 import type { ChangeSource, ChangeStream } from "../../core/source.js";
 
@@ -22,7 +23,13 @@ export interface RecorderParts {
   readonly retry: { readonly minMs: number; readonly maxMs: number };
   readonly onRetry: (error: TidemarkError, delayMs: number) => void;
   /** Told when a connection has begun to record at a position. */
-  readonly onRecording?: (from: Lsn) => void;
+  readonly onRecording?: (from: Position) => void;
+  /** Whether the very first failure is tried again, too, if it may pass. Default: false. */
+  readonly retriesFirst?: boolean;
+  /** Whether nothing more may be recorded for now: reading waits. Default: never. */
+  readonly isFull?: () => boolean;
+  /** Up to where results are visible, for the server's views. Default: what was received. */
+  readonly appliedLsn?: () => Lsn;
 }
 
 /**
@@ -35,6 +42,7 @@ export class Recorder {
   #received: Lsn = ZERO_LSN;
   #lastIdleMs = Number.NEGATIVE_INFINITY;
   #isInTransaction = false;
+  #isPaused = false;
   #isStopping = false;
   #wake: () => void = () => {};
   transactions = 0;
@@ -48,10 +56,18 @@ export class Recorder {
     return this.#received;
   }
 
-  /** Resolves after `stop`; rejects with what ended it. The first attempt is not repeated. */
+  /** Whether reading waits because nothing more may be recorded. */
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
+  /**
+   * Resolves after `stop`; rejects with what ended it. The first attempt is repeated only if the
+   * parts say so.
+   */
   async run(): Promise<void> {
-    const { clock, random, retry, onRetry } = this.#parts;
-    let hasRun = false;
+    const { clock, random, retry, onRetry, retriesFirst } = this.#parts;
+    let hasRun = retriesFirst ?? false;
     for (let attempt = 0; !this.#isStopping; attempt++) {
       try {
         await this.#record(() => {
@@ -96,16 +112,18 @@ export class Recorder {
     this.#stream = stream;
     this.#received = stream.position.lsn;
     this.#isInTransaction = false;
+    this.#isPaused = false;
     let cancel = () => {};
     const tick = (): void => {
       this.#report();
+      this.#limit();
       cancel = clock.after(syncIntervalMs, tick);
     };
     try {
       if (this.#isStopping) return;
       stream.resume();
       onBegun();
-      this.#parts.onRecording?.(this.#received);
+      this.#parts.onRecording?.(stream.position);
       tick();
       await stream.closed;
     } finally {
@@ -121,6 +139,16 @@ export class Recorder {
       this.#received = commitEndLsn;
       this.transactions++;
     }
+    if (!this.#isPaused) this.#limit();
+  }
+
+  /** The connection is kept alive meanwhile; the server keeps what is not read. */
+  #limit(): void {
+    const isFull = this.#parts.isFull?.() ?? false;
+    if (isFull === this.#isPaused) return;
+    this.#isPaused = isFull;
+    if (isFull) this.#stream?.pause();
+    else this.#stream?.resume();
   }
 
   #onIdle(walEnd: Lsn, serverMs: number, isUrgent: boolean): void {
@@ -134,6 +162,7 @@ export class Recorder {
   }
 
   #report(): void {
-    if (this.#received > ZERO_LSN) this.#stream?.report(this.#received, this.#received);
+    if (this.#received === ZERO_LSN) return;
+    this.#stream?.report(this.#received, this.#parts.appliedLsn?.() ?? this.#received);
   }
 }

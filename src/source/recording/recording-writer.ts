@@ -1,6 +1,6 @@
 import { rm, stat } from "node:fs/promises";
 import { TidemarkError } from "../../core/errors.js";
-import { formatLsn, type Lsn } from "../../core/lsn.js";
+import { formatLsn, type Lsn, ZERO_LSN } from "../../core/lsn.js";
 import type { Position } from "../../core/position.js";
 import { packBlock } from "./block-codec.js";
 import { claimFolder, type FolderClaim } from "./folder-claim.js";
@@ -10,7 +10,7 @@ import {
   recordingFailed,
   writeManifest,
 } from "./manifest.js";
-import { pathOf, segmentStarts } from "./recording.js";
+import { pathOf, Recording, segmentStarts } from "./recording.js";
 import { openSegment, segmentEnd } from "./segment.js";
 import type { BlockCodec } from "./segment-format.js";
 import { type BlockContent, repairSegment, SegmentWriter } from "./segment-writer.js";
@@ -54,23 +54,29 @@ const MAX_PENDING_BYTES = 16 * 2 ** 20;
  */
 export class RecordingWriter {
   readonly options: RecordingOptions;
+  readonly #manifest: RecordingManifest;
   readonly #claim: FolderClaim;
   #old: OldSegment[] = [];
   #segment: SegmentWriter | null = null;
   #source: Pick<Position, "systemId" | "timeline"> | null;
   #endLsn: Lsn | null;
   #durableLsn: Lsn | null;
+  #durableBlocks = 0;
   #pendingBytes = 0;
   #work: Promise<void> = Promise.resolve();
   #failure: TidemarkError | null = null;
+  #isClosed = false;
   #onRoom: () => void = () => {};
+  #onDurable: () => void = () => {};
 
   private constructor(
     options: RecordingOptions,
+    manifest: RecordingManifest,
     start: { readonly claim: FolderClaim; readonly end: Position | null },
   ) {
     const { claim, end } = start;
     this.options = options;
+    this.#manifest = manifest;
     this.#claim = claim;
     this.#source = end;
     this.#endLsn = end?.lsn ?? null;
@@ -97,7 +103,7 @@ export class RecordingWriter {
     try {
       const claim = await claimFolder(dir);
       const end = await repairNewest(dir);
-      const writer = new RecordingWriter(options, { claim, end });
+      const writer = new RecordingWriter(options, manifest, { claim, end });
       writer.#old = await Promise.all(
         (await segmentStarts(dir)).map((lsn) => oldSegment(dir, lsn)),
       );
@@ -125,6 +131,16 @@ export class RecordingWriter {
   /** Bytes of all segments on disk. */
   get diskBytes(): number {
     return sum(this.#old) + (this.#segment?.bytes ?? 0);
+  }
+
+  /** Whether nothing is appended any more; the folder then has all there is. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** Calls back when more has become durable, and at the end. */
+  onDurable(callback: () => void): void {
+    this.#onDurable = callback;
   }
 
   /** Calls back whenever `isFull` has become false again. */
@@ -174,8 +190,36 @@ export class RecordingWriter {
     const end = this.#endLsn;
     await this.#then(async () => {
       await this.#segment?.sync();
+      this.#durableBlocks = this.#segment?.blocks.length ?? 0;
       this.#durableLsn = end;
     });
+    this.#throwFailure();
+    this.#onDurable();
+  }
+
+  /** The recording as far as it is durable now, to be read while it grows. */
+  async view(): Promise<Recording> {
+    let view: Recording | null = null;
+    await this.#then(async () => {
+      const { dir } = this.options;
+      const segment = this.#segment;
+      if (segment === null) {
+        view = await Recording.open(dir);
+        return;
+      }
+      const { path, header } = segment;
+      const blocks = segment.blocks.slice(0, this.#durableBlocks);
+      const starts = [...this.#old.map(({ startLsn }) => startLsn), header.startLsn];
+      const newest = { path, header, blocks, isSealed: false };
+      view = new Recording({ dir, manifest: this.#manifest }, starts, newest);
+    });
+    this.#throwFailure();
+    return view as unknown as Recording;
+  }
+
+  /** Removes finished segments that end at or before `readUpTo`. */
+  async prune(readUpTo: Lsn): Promise<void> {
+    await this.#then(() => this.#removeOld(readUpTo));
     this.#throwFailure();
   }
 
@@ -184,6 +228,8 @@ export class RecordingWriter {
     await this.#then(() => this.#seal());
     await this.#segment?.abandon();
     this.#segment = null;
+    this.#isClosed = true;
+    this.#onDurable();
     this.#throwFailure();
   }
 
@@ -200,7 +246,8 @@ export class RecordingWriter {
     const { systemId, timeline } = source;
     const header = { systemId, timeline, startLsn: block.startLsn };
     this.#segment = await SegmentWriter.create(dir, header);
-    await this.#removeOld();
+    this.#durableBlocks = 0;
+    await this.#removeOld(ZERO_LSN);
     if (block.relations.length === 0) return;
     const raw = Buffer.concat(block.relations);
     const preface: FullBlock = {
@@ -230,14 +277,17 @@ export class RecordingWriter {
     if (isKept) this.#old.push(await oldSegment(this.options.dir, segment.header.startLsn));
   }
 
-  async #removeOld(): Promise<void> {
+  /** What was read up to here goes, and what the limits do not allow. */
+  async #removeOld(readUpTo: Lsn): Promise<void> {
     const { maxBytes, maxAgeMs } = this.options;
     const oldest = maxAgeMs === null ? 0 : Date.now() - maxAgeMs;
     for (;;) {
-      const [first] = this.#old;
+      const [first, second] = this.#old;
       if (first === undefined) return;
+      const endLsn = second?.startLsn ?? this.#segment?.header.startLsn ?? null;
+      const isRead = endLsn !== null && endLsn <= readUpTo;
       const isTooMuch = maxBytes !== null && this.diskBytes > maxBytes;
-      if (!isTooMuch && first.sealedMs >= oldest) return;
+      if (!isRead && !isTooMuch && first.sealedMs >= oldest) return;
       await rm(first.path);
       this.#old.shift();
     }

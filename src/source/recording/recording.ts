@@ -26,7 +26,8 @@ const READ_AHEAD = 4;
 
 /**
  * A recording in its folder, to be read. It sees the segments that are there when it is opened; in
- * the newest one, what a writer appends later is not seen, and a torn end is left out.
+ * the newest one, what a writer appends later is not seen, and a torn end is left out, as is a
+ * transaction of which it has only the beginning.
  */
 export class Recording {
   readonly dir: string;
@@ -43,7 +44,7 @@ export class Recording {
     this.dir = folder.dir;
     this.manifest = folder.manifest;
     this.#starts = starts;
-    this.#newest = newest;
+    this.#newest = newest === null ? null : withoutOpenEnd(newest);
   }
 
   /** Throws RECORDING_MISSING when the folder holds none. */
@@ -148,6 +149,11 @@ export function pathOf(dir: string, startLsn: Lsn): string {
 async function previous(dir: string, starts: readonly Lsn[]): Promise<Segment | null> {
   const last = starts.at(-1);
   return last === undefined ? null : openSegment(pathOf(dir, last), false);
+}
+
+function withoutOpenEnd(segment: Segment): Segment {
+  const last = segment.blocks.findLastIndex(({ facts }) => !facts.endsInside);
+  return { ...segment, blocks: segment.blocks.slice(0, last + 1) };
 }
 
 /** The last block that begins between transactions at or before `from`. */
