@@ -12,12 +12,17 @@ const MAGIC = 0x02424d54; // "TMB" 0x02, read little-endian
 const DELTA_MAGIC = 0x03424d54;
 const HEADER_BYTES = 8;
 const CRC_BYTES = 4;
+/** More than what stands round a body, the schema's text apart. */
+const HEADER_ROOM = 64;
 
 /** Writes a state block. */
 export class BlockWriter extends ByteWriter {
-  /** `follows` makes it a delta: the checksum of the block before it in the chain. */
-  constructor(schema: StateSchema, follows: number | null = null) {
-    super();
+  /**
+   * `follows` makes it a delta: the checksum of the block before it in the chain. The body takes
+   * about `expectedBytes`, so that room need not be made again and again.
+   */
+  constructor(schema: StateSchema, follows: number | null = null, expectedBytes = 512) {
+    super(expectedBytes + schema.text.length + HEADER_ROOM);
     this.uint32(follows === null ? MAGIC : DELTA_MAGIC);
     this.uint32(schema.hash);
     this.bytes(schema.text);
@@ -27,7 +32,7 @@ export class BlockWriter extends ByteWriter {
   /** The finished block, which the caller owns. */
   finish(): Uint8Array {
     this.uint32(crc32(this.written));
-    return this.written.slice();
+    return this.take();
   }
 }
 

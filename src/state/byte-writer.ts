@@ -1,10 +1,19 @@
+/** Room left over, as a part of what was written, that is not worth a copy. */
+const MAX_WASTE = 0.25;
+
 /**
  * Bytes that grow at their end. Integers are unsigned LEB128, all else is little-endian.
  */
 export class ByteWriter {
-  #bytes: Uint8Array = new Uint8Array(1024);
-  #view: DataView = new DataView(this.#bytes.buffer);
+  #bytes: Uint8Array;
+  #view: DataView;
   #length = 0;
+
+  /** With room for so many bytes; more is made as they come. */
+  constructor(capacity = 1024) {
+    this.#bytes = new Uint8Array(capacity);
+    this.#view = new DataView(this.#bytes.buffer);
+  }
 
   /** Bytes written so far. */
   get length(): number {
@@ -14,6 +23,13 @@ export class ByteWriter {
   /** What was written so far, as a view that is valid until more is. */
   get written(): Uint8Array {
     return this.#bytes.subarray(0, this.#length);
+  }
+
+  /** What was written, which the caller owns; the writer is done. */
+  take(): Uint8Array {
+    const { written } = this;
+    const isTight = this.#bytes.length - this.#length <= this.#length * MAX_WASTE;
+    return isTight ? written : written.slice();
   }
 
   /** A non-negative integer up to 2^53 - 1. */

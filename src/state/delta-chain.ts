@@ -47,10 +47,15 @@ export class DeltaChain {
     return this.#group + n * KEY_GROUPS;
   }
 
+  /** About how many bytes that many slots take. */
+  bytesOf(slots: number): number {
+    return Math.ceil((slots * this.#baseBytes) / Math.max(1, this.#baseSlots));
+  }
+
   /** Whether so many changed or removed slots are best written as one more delta. */
   admits(changes: number): boolean {
     if (this.#baseBytes < MIN_BASE_BYTES || this.#length >= this.#limit) return false;
-    return this.#sizeWith(changes) <= this.#baseBytes * MAX_SHARE;
+    return this.#deltaBytes + this.bytesOf(changes) <= this.#baseBytes * MAX_SHARE;
   }
 
   /** The group was written whole, because of so many changes or because its chain was at an end. */
@@ -69,11 +74,6 @@ export class DeltaChain {
     this.#length++;
     this.#deltaBytes += block.size;
     this.#checksum = block.checksum;
-  }
-
-  /** Bytes of all deltas, with one more of so many slots as large as those of the base. */
-  #sizeWith(changes: number): number {
-    return this.#deltaBytes + (changes * this.#baseBytes) / Math.max(1, this.#baseSlots);
   }
 }
 

@@ -10,6 +10,9 @@ import type { StateSchema } from "./state-schema.js";
 const PIECE_SLOTS = 256;
 const PIECE_BYTES = 32 * 1024;
 
+/** Room for a block in proportion to what it is expected to take. */
+const ROOM = 1.1;
+
 /** What is written of a key group. */
 const BASE = 1;
 const DELTA = 2;
@@ -127,9 +130,13 @@ export class KeyedSnapshot {
   #writerOf(group: number): BlockWriter {
     const known = this.#writers[group];
     if (known !== undefined) return known;
-    const { schema, changes, chains } = this.#options;
+    const { schema, changes } = this.#options;
+    const chain = this.#options.chains[group] as DeltaChain;
     const isBase = this.#kinds[group] === BASE;
-    const out = new BlockWriter(schema, isBase ? null : (chains[group]?.checksum ?? null));
+    // Groups are about equally large.
+    const slots = isBase ? this.#table.size / this.#kinds.length : changes.countOf(group);
+    const expectedBytes = Math.ceil(chain.bytesOf(slots) * ROOM);
+    const out = new BlockWriter(schema, isBase ? null : chain.checksum, expectedBytes);
     this.#writers[group] = out;
     const removed = isBase ? null : changes.removedOf(group);
     if (removed !== null) {
