@@ -32,7 +32,7 @@ export function checkpointTables(figures: readonly StoreFigures[], keys: number)
     [`${store}, full`, save.full],
     [`${store}, 1 %`, save.some],
   ]);
-  return [
+  const tables: Table[] = [
     {
       title: `A checkpoint of ${whole(keys)} keys: milliseconds from the barrier (medians)`,
       head: ["", "blocks made", "saved", "settled", "slowest", "blocks", "MiB"],
@@ -60,6 +60,7 @@ export function checkpointTables(figures: readonly StoreFigures[], keys: number)
       rows: figures.flatMap(flowsOf),
     },
   ];
+  return tables.filter(({ rows }) => rows.length > 0);
 }
 
 function timesOf(name: string, rounds: readonly CheckpointFigures[]): string[] {

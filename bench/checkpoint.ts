@@ -106,7 +106,7 @@ async function measure(bench: Bench, store: StoreName): Promise<StoreFigures> {
     );
   }
   const flows: Flow[] = [];
-  for (const intervalMs of INTERVALS_MS) {
+  for (const intervalMs of bench.options.hasFlow ? INTERVALS_MS : []) {
     progress(`${store}: ${intervalName(intervalMs)}, ${common.seconds} s ...`);
     const report = await run<FlowReport>(bench, { ...common, task: "flow", intervalMs });
     flows.push({ intervalMs, report });

@@ -1,5 +1,5 @@
 // npm run bench -- <name> [--rows N] [--keys N] [--runs N] [--seconds N] [--json FILE]
-//                         [--only A,B] [--profile DIR] [--spare-core]
+//                         [--only A,B] [--profile DIR] [--spare-core] [--no-flow]
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { checkpoint } from "./checkpoint.js";

@@ -17,6 +17,8 @@ export interface BenchOptions {
   readonly only: readonly string[] | null;
   /** Whether followers of the log get a core of their own (source-impact). */
   readonly hasSpareCore: boolean;
+  /** Whether rates with and without checkpoints are measured (checkpoint). */
+  readonly hasFlow: boolean;
   /** Folder for V8 CPU profiles of the consumers; their figures then mean less. */
   readonly profileDir: string | null;
 }
@@ -35,6 +37,7 @@ export function readOptions(args: readonly string[]): BenchOptions {
       only: { type: "string" },
       profile: { type: "string" },
       "spare-core": { type: "boolean", default: false },
+      "no-flow": { type: "boolean", default: false },
     },
   });
   const rows = wholeNumber("rows", values.rows) ?? 0;
@@ -48,6 +51,7 @@ export function readOptions(args: readonly string[]): BenchOptions {
     jsonFile: values.json ?? null,
     only: values.only?.split(",") ?? null,
     hasSpareCore: values["spare-core"],
+    hasFlow: !values["no-flow"],
     profileDir: values.profile ?? null,
   };
 }
