@@ -54,10 +54,14 @@ export class MemoryCheckpointStore implements CheckpointStore {
     this.#opened().header ??= { position: null, epoch: 0, earlier: [] };
   }
 
-  async claim(epoch: number, position: Position): Promise<void> {
+  async claim(epoch: number, position: Position | null): Promise<void> {
     const shared = this.#opened();
     if (shared.header !== null && shared.header.epoch >= epoch) throw fenced();
     this.#hasClaimed = true;
+    if (position === null) {
+      this.#keep(epoch, []);
+      return;
+    }
     const first = { position, blocks: new Map(), isDamaged: false };
     this.#keep(epoch, shared.generations.length === 0 ? [first] : shared.generations);
   }
@@ -82,8 +86,9 @@ export class MemoryCheckpointStore implements CheckpointStore {
   async save({ epoch, position, blocks }: CheckpointDelta): Promise<void> {
     const { header, generations } = this.#opened();
     const current = header?.position ?? null;
-    const isWriter = header?.epoch === epoch && current?.systemId === position.systemId;
-    if (!isWriter || current.lsn > position.lsn) throw fenced();
+    if (header?.epoch !== epoch) throw fenced();
+    const isNext = current?.systemId === position.systemId && current.lsn <= position.lsn;
+    if (current !== null && !isNext) throw fenced();
     const merged = new Map(generations[0]?.blocks);
     for (const block of blocks) {
       const name = `${block.operator}\0${block.block}`;

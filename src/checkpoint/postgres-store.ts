@@ -61,7 +61,12 @@ export class PostgresCheckpointStore implements CheckpointStore {
     );
   }
 
-  async claim(epoch: number, position: Position): Promise<void> {
+  async claim(epoch: number, position: Position | null): Promise<void> {
+    if (position === null) {
+      await inTransaction(this.#open(), () => this.#beginAnew(epoch));
+      this.#digest = new BlockDigest([]);
+      return;
+    }
     const claimed = await this.#query(
       `insert into tidemark.checkpoint as c
          (pipeline, epoch, system_id, timeline, lsn, blocks, digest)
@@ -130,20 +135,39 @@ export class PostgresCheckpointStore implements CheckpointStore {
   async #lock({ epoch, position }: CheckpointDelta): Promise<void> {
     const found = await this.#query(
       `select from tidemark.checkpoint
-       where pipeline = $1 and epoch = $2 and lsn <= $3 and system_id = $4
+       where pipeline = $1 and epoch = $2 and (lsn is null or lsn <= $3 and system_id = $4)
        for update`,
       [this.#pipeline, epoch, formatLsn(position.lsn), position.systemId],
     );
     if (found.length === 0) throw fenced(this.#pipeline);
   }
 
-  async #move({ lsn, timeline }: Position, { blocks, digest }: BlockProof): Promise<void> {
+  async #move(
+    { systemId, lsn, timeline }: Position,
+    { blocks, digest }: BlockProof,
+  ): Promise<void> {
     await this.#query(
       `update tidemark.checkpoint
-       set lsn = $2, timeline = $3, blocks = $4, digest = $5, updated_at = now()
+       set lsn = $2, timeline = $3, system_id = $6, blocks = $4, digest = $5,
+           updated_at = now()
        where pipeline = $1`,
-      [this.#pipeline, formatLsn(lsn), timeline, blocks, digest],
+      [this.#pipeline, formatLsn(lsn), timeline, blocks, digest, systemId],
     );
+  }
+
+  async #beginAnew(epoch: number): Promise<void> {
+    const claimed = await this.#query(
+      `insert into tidemark.checkpoint as c (pipeline, epoch, blocks, digest)
+       values ($1, $2, 0, 0)
+       on conflict (pipeline) do update
+         set epoch = excluded.epoch, updated_at = now(), blocks = 0, digest = 0,
+             system_id = null, timeline = null, lsn = null
+         where c.epoch < excluded.epoch
+       returning 1`,
+      [this.#pipeline, epoch],
+    );
+    if (claimed.length === 0) throw fenced(this.#pipeline);
+    await this.#query(`delete from ${BLOCK_TABLE} where pipeline = $1`, [this.#pipeline]);
   }
 
   /** The bytes travel as one binary value, which the server cuts; an array would be hex text. */

@@ -48,10 +48,12 @@ export interface CheckpointStore {
   /** Writes down that the slot is about to be created. */
   recordBirth(): Promise<void>;
   /**
-   * Makes `epoch` the writer, recording `position` as the first checkpoint when there is none.
-   * Throws FENCED when a greater or equal epoch has claimed already.
+   * Makes `epoch` the writer, recording `position` as the first checkpoint when there is none. Null
+   * begins anew: what is stored is forgotten, and the first save brings position and state at once;
+   * until then only the intent is on record, as after `recordBirth`. Throws FENCED when a greater
+   * or equal epoch has claimed already.
    */
-  claim(epoch: number, position: Position): Promise<void>;
+  claim(epoch: number, position: Position | null): Promise<void>;
   /**
    * The newest generation that is whole, within the bounds if any are given. Throws
    * CHECKPOINT_CORRUPT when it is damaged and none before it may stand in, DIVERGED when all are

@@ -227,6 +227,40 @@ export const checkpointStoreCases: Readonly<Record<string, (make: MakeStore) => 
     await store.close();
   },
 
+  "a claim without a position brings none, and the first save position and state": async (make) => {
+    const store = await opened(make);
+    await store.recordBirth();
+    await store.claim(1, null);
+    const onlooker = await opened(make);
+    expect(await onlooker.readHeader()).toEqual({ position: null, epoch: 1, earlier: [] });
+    await expect(onlooker.claim(1, null)).rejects.toMatchObject({ code: "FENCED" });
+    await store.save({ epoch: 1, position: at(100n), blocks: [block("w", 0, "a")] });
+    await store.settled(100n);
+    await store.save({ epoch: 1, position: at(200n), blocks: [block("w", 1, "b")] });
+    await store.settled(200n);
+    expect(await contents(make)).toEqual({ position: at(200n), blocks: ["w/0 a", "w/1 b"] });
+    await Promise.all([store.close(), onlooker.close()]);
+  },
+
+  "a claim without a position forgets the checkpoint and fences who saved it": async (make) => {
+    const old = await opened(make);
+    await old.claim(3, at(500n));
+    await old.save({ epoch: 3, position: at(600n), blocks: [block("w", 0, "old")] });
+    const young = await opened(make);
+    await young.claim(4, null);
+    const late = { epoch: 3, position: at(700n), blocks: [block("w", 0, "stale")] };
+    await expect(old.save(late)).rejects.toMatchObject({ code: "FENCED" });
+    expect(await young.readHeader()).toEqual({ position: null, epoch: 4, earlier: [] });
+    const younger = await opened(make);
+    await younger.claim(5, null);
+    const first = { epoch: 4, position: at(100n, "8"), blocks: [block("w", 0, "half")] };
+    await expect(young.save(first)).rejects.toMatchObject({ code: "FENCED" });
+    await younger.save({ epoch: 5, position: at(100n, "8"), blocks: [block("v", 0, "new")] });
+    await younger.settled(100n);
+    expect(await contents(make)).toEqual({ position: at(100n, "8"), blocks: ["v/0 new"] });
+    await Promise.all([old.close(), young.close(), younger.close()]);
+  },
+
   "reset forgets everything, and the next run starts from nothing": async (make) => {
     const store = await opened(make);
     await store.claim(9, at(100n));

@@ -92,7 +92,7 @@ class SimulatedStore implements CheckpointStore {
     return this.#durably(() => this.#store.recordBirth());
   }
 
-  claim(epoch: number, position: Position): Promise<void> {
+  claim(epoch: number, position: Position | null): Promise<void> {
     return this.#durably(() => this.#store.claim(epoch, position));
   }
 

@@ -86,11 +86,12 @@ export class FileCheckpointStore implements CheckpointStore {
     await this.#folder.create(epochFileName(0), encodeEpoch({ base: [] }));
   }
 
-  async claim(epoch: number, position: Position): Promise<void> {
+  async claim(epoch: number, position: Position | null): Promise<void> {
     const contents = await this.#contents();
     if (contents !== null && contents.epoch >= epoch) throw fenced(this.#pipeline);
-    let generations = contents?.generations ?? [];
-    if (generations.length === 0) {
+    // Without a position the epoch's file names no generation, so that none is seen any more.
+    let generations = position === null ? [] : (contents?.generations ?? []);
+    if (position !== null && generations.length === 0) {
       // Seen by nobody before the epoch's file names it.
       const first = nameGeneration(epoch, 0, position);
       const manifest = { pipeline: this.#pipeline, position, blocks: [] };
@@ -123,13 +124,13 @@ export class FileCheckpointStore implements CheckpointStore {
 
   async save({ epoch, position, blocks }: CheckpointDelta): Promise<void> {
     const [newest] = this.#generations;
-    if (epoch !== this.#epoch || newest === undefined) throw fenced(this.#pipeline);
+    if (epoch !== this.#epoch) throw fenced(this.#pipeline);
     await this.#requireWriter(epoch);
-    requireFollows(newest.position, position, this.#pipeline);
-    const before = await this.#manifest(newest.name);
+    if (newest !== undefined) requireFollows(newest.position, position, this.#pipeline);
+    const before = newest === undefined ? [] : (await this.#manifest(newest.name)).blocks;
     this.#sequence += 1;
     const segment = `segment-${epoch}-${this.#sequence}`;
-    const entries = await this.#writeSegment(segment, before.blocks, blocks);
+    const entries = await this.#writeSegment(segment, before, blocks);
     await this.#failpoint("checkpoint-staged");
     const manifest = { pipeline: this.#pipeline, position, blocks: entries };
     const generation = nameGeneration(epoch, this.#sequence, position);

@@ -16,14 +16,29 @@ redis.call('HSET', KEYS[1], 'system', ARGV[2], 'kept', ARGV[3])
 return ARGV[3]
 `;
 
+/** Takes every generation off the list. KEYS head; ARGV epoch. */
+export const BEGIN_ANEW = `
+local epoch = redis.call('HGET', KEYS[1], 'epoch')
+if epoch and tonumber(epoch) >= tonumber(ARGV[1]) then return 'FENCED' end
+redis.call('HDEL', KEYS[1], 'system', 'kept')
+redis.call('HSET', KEYS[1], 'epoch', ARGV[1])
+return 'OK'
+`;
+
 /**
  * The switch. KEYS head, the new manifest; ARGV epoch, system, LSN, the new line, its id, the id
- * that it follows. LOST: this is not the Redis as the writer left it. Running it twice is harmless.
+ * that it follows, none for the first. LOST: this is not the Redis as the writer left it. Running it twice is harmless.
  */
 export const SWITCH = `
 local head = redis.call('HMGET', KEYS[1], 'epoch', 'system', 'kept')
-if not head[1] or tonumber(head[1]) < tonumber(ARGV[1]) or not head[3] then return 'LOST' end
-if tonumber(head[1]) > tonumber(ARGV[1]) or head[2] ~= ARGV[2] then return 'FENCED' end
+if not head[1] or tonumber(head[1]) < tonumber(ARGV[1]) then return 'LOST' end
+if tonumber(head[1]) > tonumber(ARGV[1]) then return 'FENCED' end
+if not head[3] then
+  if ARGV[6] ~= '' or redis.call('EXISTS', KEYS[2]) == 0 then return 'LOST' end
+  redis.call('HSET', KEYS[1], 'system', ARGV[2], 'kept', ARGV[4])
+  return 'OK'
+end
+if head[2] ~= ARGV[2] then return 'FENCED' end
 local id, _, lsn = string.match(head[3], '^(%S+) (%S+) (%S+)')
 if id == ARGV[5] then return 'OK' end
 if id ~= ARGV[6] or redis.call('EXISTS', KEYS[2]) == 0 then return 'LOST' end

@@ -38,7 +38,7 @@ import {
   type RedisHead,
 } from "./redis-head.js";
 import { type RedisKeys, redisKeys } from "./redis-keys.js";
-import { CLAIM, DROP, SWITCH } from "./redis-scripts.js";
+import { BEGIN_ANEW, CLAIM, DROP, SWITCH } from "./redis-scripts.js";
 import { loadSegments, stageBlocks } from "./redis-segments.js";
 import { type RedisConnect, type RedisSession, textOf } from "./redis-session.js";
 
@@ -123,7 +123,13 @@ export class RedisCheckpointStore implements CheckpointStore {
     await this.#open().send("HSETNX", this.#keys.head, "epoch", 0);
   }
 
-  async claim(epoch: number, position: Position): Promise<void> {
+  async claim(epoch: number, position: Position | null): Promise<void> {
+    if (position === null) {
+      this.#judge(textOf(await this.#open().send("EVAL", BEGIN_ANEW, 1, this.#keys.head, epoch)));
+      this.#epoch = epoch;
+      this.#generations = [];
+      return;
+    }
     const id = `${epoch}.0`;
     const first = encodeManifest({ pipeline: this.#pipeline, position, blocks: [] });
     const { head, ids } = this.#keys;
@@ -158,14 +164,14 @@ export class RedisCheckpointStore implements CheckpointStore {
 
   async save({ epoch, position, blocks }: CheckpointDelta): Promise<void> {
     const [newest] = this.#generations;
-    if (epoch !== this.#epoch || newest === undefined) throw fenced(this.#pipeline);
-    requireFollows(newest.position, position, this.#pipeline);
+    if (epoch !== this.#epoch) throw fenced(this.#pipeline);
+    if (newest !== undefined) requireFollows(newest.position, position, this.#pipeline);
     if (this.#generations.length >= MAX_GENERATIONS) await this.#generations.at(-KEPT)?.durable;
-    const before = await this.#manifest(newest.id);
+    const before = newest === undefined ? [] : (await this.#manifest(newest.id)).blocks;
     this.#sequence += 1;
     const id = `${epoch}.${this.#sequence}`;
     this.#staging = id;
-    const entries = await this.#stage(id, position, before.blocks, blocks);
+    const entries = await this.#stage(id, position, before, blocks);
     await this.#failpoint("checkpoint-staged");
     await this.#switch(id, position, newest);
     await this.#failpoint("checkpoint-switched");
@@ -254,10 +260,14 @@ export class RedisCheckpointStore implements CheckpointStore {
     return entries;
   }
 
-  async #switch(id: string, position: Position, newest: ListedGeneration): Promise<void> {
+  async #switch(
+    id: string,
+    position: Position,
+    newest: ListedGeneration | undefined,
+  ): Promise<void> {
     const { head, manifest } = this.#keys;
     const { systemId, lsn } = position;
-    const place = [lsnText(lsn), keptLine(id, position), id, newest.id];
+    const place = [lsnText(lsn), keptLine(id, position), id, newest?.id ?? ""];
     const own = [this.#epoch ?? 0, systemId, ...place];
     this.#judge(textOf(await this.#open().send("EVAL", SWITCH, 2, head, manifest(id), ...own)));
   }
