@@ -15,7 +15,8 @@ import type { RedisSettings } from "./pipeline/checkpoint-settings.js";
 import { armFailpoints, type FaultEffects } from "./pipeline/failpoints.js";
 import type { RestoredState } from "./pipeline/fit-state.js";
 import {
-  followedTables,
+  copiedTables,
+  emptyTables,
   kindsOf,
   outputTablesOf,
   readsValuesOnly,
@@ -113,6 +114,8 @@ export interface StartOptions {
   readonly allowDropState?: boolean;
   /** Told when outputs begin without state, and what was dropped. */
   readonly onRestored?: (restored: RestoredState, at: RestoredAt) => void;
+  /** Told when the rows that the tables held before the slot begin to be copied. */
+  readonly onCopying?: (status: RunStatus) => void;
   /** Told whenever a checkpoint has been loaded and reading begins. */
   readonly onRunning?: (status: RunStatus) => void;
   /** Told what is done about WAL that the slot keeps; see the option walBudget. */
@@ -165,6 +168,7 @@ export function start(definition: PipelineDefinition, options: StartOptions = {}
     onPassedOver: options.onPassedOver ?? (() => {}),
     mayDropState: options.allowDropState ?? false,
     onRestored: options.onRestored ?? (() => {}),
+    onCopying: options.onCopying ?? (() => {}),
     onRunning: options.onRunning ?? (() => {}),
   });
   const done = runtime.run();
@@ -233,7 +237,8 @@ function open(
     ...settings.source,
     tables: tablesOf(plan),
     kinds: kindsOf(plan),
-    followedTables: followedTables(plan),
+    copiedTables: copiedTables(plan),
+    emptyTables: emptyTables(plan),
     record: settings.record,
     mayAdoptSlot,
     watchIntervalMs: WATCH_INTERVAL_MS,

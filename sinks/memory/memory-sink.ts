@@ -71,11 +71,11 @@ export class MemorySink implements Sink {
     return empty;
   }
 
-  async claim(epoch: number, position: Position): Promise<SinkProgress> {
+  async claim(epoch: number, position: Position, isAnew = false): Promise<SinkProgress> {
     const shared = this.#opened();
     const { progress } = shared;
     if (progress !== null && progress.epoch >= epoch) throw fenced();
-    shared.progress = { position, idleMs: null, ...progress, epoch };
+    shared.progress = { position, idleMs: null, ...(isAnew ? null : progress), epoch };
     shared.durableLsn = shared.progress.position.lsn;
     return shared.progress;
   }

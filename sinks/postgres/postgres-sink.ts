@@ -67,8 +67,8 @@ export class PostgresSink implements Sink {
     return created;
   }
 
-  claim(epoch: number, position: Position): Promise<SinkProgress> {
-    return claimProgress(this.#open(), this.#pipeline, { epoch, position });
+  claim(epoch: number, position: Position, isAnew = false): Promise<SinkProgress> {
+    return claimProgress(this.#open(), this.#pipeline, { epoch, position, isAnew });
   }
 
   async stage(batches: readonly AppendBatch[]): Promise<void> {

@@ -28,6 +28,10 @@ const FIRST_TIME_MS = -210_866_803_200_000;
 
 const COLUMNS = "epoch, system_id, timeline, lsn::text as lsn, idle_clock_ms";
 
+const ANEW =
+  "system_id = excluded.system_id, timeline = excluded.timeline, lsn = excluded.lsn, " +
+  "watermark = null, idle_clock_ms = null";
+
 /** Creates the table unless it is there. */
 export async function ensureProgressTable(session: SqlSession): Promise<void> {
   await ensureOwnTable(session, "progress", [TABLE, COMMENT]);
@@ -58,13 +62,15 @@ function progressOf(row: SqlRow): SinkProgress {
 export async function claimProgress(
   session: SqlSession,
   pipeline: string,
-  claim: { readonly epoch: number; readonly position: Position },
+  claim: { readonly epoch: number; readonly position: Position; readonly isAnew: boolean },
 ): Promise<SinkProgress> {
-  const { epoch, position } = claim;
+  const { epoch, position, isAnew } = claim;
   const [claimed] = await session.query(
     `insert into tidemark.progress as p (pipeline, epoch, system_id, timeline, lsn)
      values ($1, $2, $3, $4, $5)
-     on conflict (pipeline) do update set epoch = excluded.epoch, updated_at = now()
+     on conflict (pipeline) do update set epoch = excluded.epoch, updated_at = now()${
+       isAnew ? `, ${ANEW}` : ""
+     }
        where p.epoch < excluded.epoch
      returning ${COLUMNS}`,
     [pipeline, epoch, position.systemId, position.timeline, formatLsn(position.lsn)],

@@ -61,6 +61,7 @@ export async function runCommand(
     onPassedOver: (reason) => {
       log.warn({ code: reason.code }, scrub(`an older checkpoint stands in: ${reason.message}`));
     },
+    onCopying: (status) => log.info(statusFacts(status), "copying"),
     onRunning: (status) => log.info(statusFacts(status), "running"),
     onBudget: (event) => logBudget(log, event),
   });

@@ -17,6 +17,12 @@ export const ABSENT_CELL = -3;
 export const NO_IMAGE = -1;
 
 /**
+ * In `xid`: no transaction of the source, but rows that were in its tables before. Zero is
+ * PostgreSQL's invalid transaction.
+ */
+export const COPY_XID = 0;
+
+/**
  * A stretch of one transaction inside a batch. A transaction larger than a batch has several; only
  * the last one carries `commitEndLsn`.
  */

@@ -56,6 +56,7 @@ export type ErrorCode =
   | "PUBLICATION_MISSING"
   | "PUBLICATION_INCOMPLETE"
   | "SOURCE_NOT_EMPTY"
+  | "COPY_OVERTAKEN"
   | "SLOT_LIMIT"
   | "SLOT_ACTIVE"
   | "SLOT_FOREIGN"
@@ -199,7 +200,13 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorCodeFacts>> = {
     "source",
     "operator",
     EXIT.source,
-    "A table whose rows are followed had rows before the slot was made; they are not read, so that views over it would be wrong. Begin with an empty table, or read its inserts or changes instead.",
+    "A table whose rows are followed with copy: false had rows before the slot was made, so that views over it would be wrong. Leave copy: false out, or begin with an empty table.",
+  ),
+  COPY_OVERTAKEN: facts(
+    "source",
+    "backoff",
+    EXIT.source,
+    "A table was truncated or rewritten in the moment between the making of the slot and the beginning of its copy. Nothing was kept: start again.",
   ),
   SLOT_LIMIT: facts(
     "source",

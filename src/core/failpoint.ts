@@ -14,6 +14,7 @@ export const FAILPOINTS = [
   "collecting",
   "acknowledged",
   "slot-created",
+  "copying",
   "draining",
 ] as const;
 

@@ -15,6 +15,7 @@ export interface RunStateFacts {
 /** A state that a pipeline can be in. */
 export type RunStateName =
   | "STARTING"
+  | "COPYING"
   | "REPLAYING"
   | "RUNNING"
   | "RETRYING"
@@ -40,6 +41,10 @@ const NOTHING = "Nothing has to be done.";
 /** Every state of a pipeline. docs/states.md is generated from this table. */
 export const RUN_STATES: Readonly<Record<RunStateName, RunStateFacts>> = {
   STARTING: live("The process connects, checks slot and checkpoint, and loads state.", NOTHING),
+  COPYING: live(
+    "The slot was just made, and the rows that the tables held at that moment are read. Results and checkpoint appear when all of them are; the slot holds WAL on the source until then. A process that ends before begins again.",
+    NOTHING,
+  ),
   REPLAYING: live(
     "Transactions after the checkpoint are read again to rebuild state; their results are there already and are not written twice.",
     NOTHING,

@@ -47,11 +47,12 @@ export interface Sink {
   prepare(outputs: readonly OutputShape[]): Promise<readonly string[]>;
   /**
    * Makes `epoch` the writer: smaller epochs are FENCED from then on. Throws FENCED when a greater
-   * or equal one has claimed already. `position` is recorded when there is no progress yet.
+   * or equal one has claimed already. `position` is recorded when there is no progress yet, and
+   * with `isAnew` in place of any: all results are going to be written anew.
    * Resolves to the progress, by then durable, that nobody else can move any more: a write of an
    * earlier run, whose reply was lost, may have taken effect after `open` read it.
    */
-  claim(epoch: number, position: Position): Promise<SinkProgress>;
+  claim(epoch: number, position: Position, isAnew?: boolean): Promise<SinkProgress>;
   /**
    * Sends rows of append outputs ahead of the write they belong to, so that a transaction may be
    * larger than the memory that holds its results. Nobody sees them before that write, which makes

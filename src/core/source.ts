@@ -15,6 +15,17 @@ export interface StreamHandlers {
   onIdle(walEnd: Lsn, serverMs: number, isUrgent: boolean): void;
 }
 
+/** Rows of tables as they stand where a new slot begins. */
+export interface TableSnapshot {
+  /**
+   * Hands over all rows as one transaction, whose xid is COPY_XID and which ends at the stream's
+   * position; no more is read before `onBatch` returns. Rejects when the snapshot is lost.
+   */
+  copy(onBatch: (batch: Batch) => void): Promise<void>;
+  /** Gives it up, also in the middle of a copy, which then rejects. Never rejects. */
+  close(): Promise<void>;
+}
+
 /** Where to begin and what is known from earlier runs. */
 export interface StreamRequest {
   /**
@@ -25,6 +36,8 @@ export interface StreamRequest {
   readCheckpoint(): Promise<CheckpointHeader | null>;
   /** What the results hold; the server must have this much of its history, too. */
   readonly results?: Position | null;
+  /** Whether slot and checkpoint, if there are any, are to be replaced by a new slot. */
+  readonly beginsAnew?: boolean;
   /** Writes down, durably, that the slot is about to be created. */
   recordBirth(): Promise<void>;
   readonly handlers: StreamHandlers;
@@ -37,6 +50,8 @@ export interface ChangeStream {
    * be loaded without a gap, or the new slot's starting point.
    */
   readonly position: Position;
+  /** What the tables to be copied held at `position`; null when the slot was there already. */
+  readonly snapshot?: TableSnapshot | null;
   /** Bytes received so far, protocol included. */
   readonly bytesReceived: number;
   /** Starts or goes on reading. */

@@ -1,4 +1,4 @@
-import { type Batch, Op, type TransactionSlice } from "../core/batch.js";
+import { type Batch, COPY_XID, Op, type TransactionSlice } from "../core/batch.js";
 import { TidemarkError } from "../core/errors.js";
 import type { Operator } from "../core/operator.js";
 import { columnIndex, type Relation } from "../core/relation.js";
@@ -25,6 +25,8 @@ export interface SourceOperatorOptions {
   readonly eventTimeColumn: string | null;
   /** How far behind the newest event time a row may still come, in milliseconds. */
   readonly outOfOrderMs: number;
+  /** Whether the rows of a copy are for this step. */
+  readonly isCopied: boolean;
   /** What passes: see SourceMode. */
   readonly mode: SourceMode;
   /** In mode "kept": columns that are kept of each row. */
@@ -84,7 +86,8 @@ export class SourceOperator {
 
   /** Takes the changes of one slice that belong to this table. */
   onSlice(batch: Batch, slice: TransactionSlice): void {
-    const { table } = this.#options;
+    const { table, isCopied } = this.#options;
+    if (slice.xid === COPY_XID && !isCopied) return;
     let relation: Relation | null = null;
     let isOurs = false;
     for (let i = slice.from; i < slice.to; i++) {

@@ -2,22 +2,13 @@ import { type Duration, parseDuration } from "../core/duration.js";
 import { TidemarkError } from "../core/errors.js";
 import type { Numeric } from "../core/numeric.js";
 import type { Row } from "../core/row.js";
-import { joinTableName, splitTableName } from "../core/sql.js";
 import type { Timestamp } from "../core/timestamp.js";
 import type { SqlText } from "../expression/sql-text.js";
+import { addSource, qualify, uniqueId } from "./add-source.js";
 import type { CheckpointSpec } from "./checkpoint-settings.js";
 
 import { type Keyed, keyedRows } from "./match-builder.js";
-import type {
-  AggregatePlan,
-  AppendNode,
-  FilterNode,
-  Plan,
-  PlanNode,
-  PoisonPlan,
-  SourceNode,
-  WindowNode,
-} from "./plan.js";
+import type { AggregatePlan, AppendNode, FilterNode, Plan, PlanNode, WindowNode } from "./plan.js";
 import { EMIT_CHANGES } from "./plan.js";
 import {
   checkPostgres,
@@ -137,6 +128,11 @@ export interface FromOptions<R> {
   readonly eventTime?: TimeColumn<R>;
   /** How much older than the newest row one may be, for the watermark. Default: 0. */
   readonly outOfOrder?: Duration;
+  /**
+   * Whether rows that are there when the slot is made come in first, by a copy of the table. For
+   * views only: such rows have no place in the order of the commits. Default: false.
+   */
+  readonly copy?: boolean;
   /** The table is only inserted into; any other change stops the pipeline with APPEND_ONLY. */
   readonly appendOnly: true;
   /**
@@ -159,8 +155,13 @@ export interface PoisonOptions<C extends string = string> {
 }
 
 /** Options of a table whose rows may be updated and deleted. */
-export interface TableOptions<R> extends Omit<FromOptions<R>, "appendOnly" | "onPoison"> {
+export interface TableOptions<R> extends Omit<FromOptions<R>, "appendOnly" | "copy" | "onPoison"> {
   readonly appendOnly?: false;
+  /**
+   * Whether the rows that are there when the slot is made are copied; without that the table has
+   * to be empty then. `changes()` begins with the changes after it either way. Default: true.
+   */
+  readonly copy?: boolean;
 }
 
 /** The rows of a table as they stand: an update takes the old row out and brings the new one in. */
@@ -278,74 +279,31 @@ export function pipeline<Db extends Tables>(
   });
 }
 
-/** `events` is `public.events`. */
-function qualify(table: string): string {
-  const { schema, name } = splitTableName(table);
-  return joinTableName(schema, name);
-}
-
 function fromTable(nodes: PlanNode[]) {
   return (
     table: string,
     options: Partial<FromOptions<Record<string, Timestamp>>> = {},
   ): Stream<Row> | Table<Row> => {
     if (options.appendOnly === true) {
-      return streamOf(nodes, addSource(nodes, table, { ...options, reads: "inserts" }));
+      const copy = options.copy ?? false;
+      return streamOf(nodes, addSource(nodes, table, { ...options, reads: "inserts", copy }));
     }
+    const copy = options.copy ?? true;
     // A table's changes and its rows are read by steps of their own, made when they are asked for.
     let rows: string | undefined;
     const stand = (): Stream<Row> => {
-      rows ??= addSource(nodes, table, { ...options, reads: "rows" });
+      rows ??= addSource(nodes, table, { ...options, reads: "rows", copy });
       return streamOf(nodes, rows);
     };
     return {
-      changes: () => changesOf(nodes, addSource(nodes, table, { ...options, reads: "changes" })),
+      changes: () => {
+        const changes = { ...options, reads: "changes", copy: false } as const;
+        return changesOf(nodes, addSource(nodes, table, changes));
+      },
       filter: (predicate) => stand().filter(predicate),
       groupBy: (...keys) => stand().groupBy(...keys),
     };
   };
-}
-
-interface SourceParts {
-  readonly eventTime?: string;
-  readonly outOfOrder?: Duration;
-  readonly reads: SourceNode["reads"];
-  readonly onPoison?: "stop" | "dead-letter" | PoisonOptions;
-}
-
-function addSource(nodes: PlanNode[], table: string, parts: SourceParts): string {
-  const qualified = qualify(table);
-  const poison = poisonPlan(table, parts);
-  const node: PlanNode = {
-    op: "source",
-    id: uniqueId(nodes, `from ${qualified}`),
-    table: qualified,
-    eventTime: parts.eventTime ?? null,
-    outOfOrderMs: parseDuration(parts.outOfOrder ?? 0, `from("${table}", { outOfOrder })`),
-    reads: parts.reads,
-    ...(poison === null ? {} : { poison }),
-  };
-  nodes.push(node);
-  return node.id;
-}
-
-function poisonPlan(table: string, { reads, onPoison = "stop" }: SourceParts): PoisonPlan | null {
-  if (onPoison === "stop") return null;
-  if (reads !== "inserts") {
-    // A row put aside when it came in could later be taken out of results it was never in.
-    throw new TidemarkError(
-      "PLAN_INVALID",
-      `from("${table}"): onPoison takes tables that are only inserted into, with appendOnly: true.`,
-    );
-  }
-  if (onPoison === "dead-letter") return { mask: [], blockBy: null };
-  const { mask = [], blockBy = null } = onPoison;
-  if (typeof onPoison === "object" && blockBy?.length !== 0) return { mask, blockBy };
-  throw new TidemarkError(
-    "PLAN_INVALID",
-    `from("${table}", { onPoison }) takes "stop", "dead-letter" or { mask, blockBy }; blockBy ` +
-      "names at least one column.",
-  );
 }
 
 function changesOf(nodes: PlanNode[], input: string): Changes<Row> {
@@ -422,12 +380,6 @@ function isEmitChanges({ early, latenessMs }: WindowNode["emission"]): boolean {
 
 function lateTable({ table, retainMs }: Pick<AppendSpec, "table" | "retainMs">) {
   return { table, retainMs };
-}
-
-function uniqueId(nodes: readonly PlanNode[], id: string): string {
-  let unique = id;
-  for (let n = 2; nodes.some((node) => node.id === unique); n++) unique = `${id} ${n}`;
-  return unique;
 }
 
 /** Refuses plans that name a thing twice or do nothing. */

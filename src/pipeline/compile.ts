@@ -66,6 +66,7 @@ export function compilePlan(
   const matches = nodesOf(plan, "match").flatMap((node) =>
     compileMatch({ ...partsOf(node), node }),
   );
+  refuseCopies(plan);
   const outputs = [...windows, ...appends, ...matches];
   const conditions = checkConditions(plan, tables, grammar);
   const letters = new DeadLetters(plan.pipeline);
@@ -89,6 +90,7 @@ export function compilePlan(
       table: node.table,
       eventTimeColumn: node.eventTime,
       outOfOrderMs: node.outOfOrderMs,
+      isCopied: node.copy,
       columns: [...new Set([...columns, ...(node.poison?.blockBy ?? [])])],
       gate,
       next: operatorsInto(node.id, gate),
@@ -109,6 +111,18 @@ function describedTable(tables: readonly CatalogTable[], { id, table }: SourceNo
   const found = tables.find(({ qualifiedName }) => qualifiedName === table);
   if (found === undefined) throw invalid(`${id}: the table is not described`);
   return found;
+}
+
+/** Rows of a copy come in no order and belong to no transaction. */
+function refuseCopies(plan: Plan): void {
+  for (const step of [...nodesOf(plan, "append"), ...nodesOf(plan, "match")]) {
+    const { id, table, reads, copy } = sourceOf(plan, step.input);
+    if (!copy || reads === "rows") continue;
+    throw invalid(
+      `${step.id}: ${id} says copy: true, and copied rows have no place in the order of the ` +
+        `commits, which this step follows; begin it at a from("${table}") of its own, without copy`,
+    );
+  }
 }
 
 function compileGate(

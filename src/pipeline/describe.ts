@@ -17,8 +17,10 @@ function describeNode(node: PlanNode): string {
       const kind = { inserts: "append-only", changes: "every change", rows: "rows as they stand" }[
         node.reads
       ];
+      const copy = node.copy ? ", begun with a copy" : "";
       const poison = node.poison === undefined ? "" : `, ${describePoison(node.poison)}`;
-      return `changes of ${node.table}, ${kind}, ${time}, out of order by up to ${bound}${poison}`;
+      const read = `${node.table}, ${kind}${copy}`;
+      return `changes of ${read}, ${time}, out of order by up to ${bound}${poison}`;
     }
     case "filter":
       return typeof node.predicate === "function"

@@ -23,6 +23,8 @@ export interface EngineStart {
   readonly replayUntil: Lsn;
   /** Server clock of the idle advance recorded at `replayUntil`, or null. */
   readonly idleMs: number | null;
+  /** The state begins with a copy, and what the sink has is not from it. */
+  readonly isAnew?: boolean;
   /** Called between transactions, when that idle advance was repeated and nothing came after. */
   readonly onReplayed?: () => void;
 }
@@ -44,6 +46,7 @@ export class Engine {
   readonly #replayUntil: Lsn;
   readonly #idleMs: number | null;
   readonly #onReplayed: () => void;
+  readonly #isAnew: boolean;
   #resent: readonly OutputOperator[] = [];
   #replaced: readonly OutputOperator[] = [];
   #dropped: readonly StateBlock[] = [];
@@ -64,6 +67,7 @@ export class Engine {
     this.#replayUntil = start.replayUntil;
     this.#idleMs = start.idleMs;
     this.#onReplayed = start.onReplayed ?? (() => {});
+    this.#isAnew = start.isAnew ?? false;
   }
 
   get cursor(): Lsn {
@@ -114,7 +118,7 @@ export class Engine {
     this.#dropped = unfit.flatMap((state) => state.blocks);
     // A checkpoint without any state is a pipeline's first: nothing can be missing.
     const fresh = blocks.length === 0 ? [] : this.#outputs.filter(({ id }) => !fitting.has(id));
-    this.#replaced = fresh;
+    this.#replaced = this.#isAnew ? this.#outputs : fresh;
     return { dropped: unfit, fresh: fresh.map(({ id }) => id) };
   }
 

@@ -3,14 +3,15 @@ import type {
   CheckpointStore,
   LoadedCheckpoint,
 } from "../core/checkpoint-store.js";
+import { TidemarkError } from "../core/errors.js";
 import type { Lsn } from "../core/lsn.js";
 import type { Sink, SinkProgress } from "../core/sink.js";
-import type { ChangeStream, StreamHandlers } from "../core/source.js";
+import type { ChangeStream, StreamHandlers, TableSnapshot } from "../core/source.js";
 import { type CompiledPlan, compilePlan } from "./compile.js";
 import { grammarFor } from "./conditions.js";
 import { nextEpoch } from "./next-epoch.js";
-import { refuseOrphanedResults } from "./orphaned-results.js";
-import { tablesOf } from "./plan.js";
+import { isCopyPending, refuseOrphanedResults } from "./orphaned-results.js";
+import { copiedTables, tablesOf } from "./plan.js";
 import type { RuntimeParts } from "./runtime.js";
 
 /** What opening is done with. */
@@ -36,6 +37,8 @@ export interface OpenedSession {
   readonly progress: SinkProgress;
   /** Names of outputs whose tables are empty. */
   readonly created: readonly string[];
+  /** What the state begins with; null where a checkpoint is loaded. */
+  readonly snapshot: TableSnapshot | null;
 }
 
 /** Connects to source, results and checkpoints, and takes over from whoever wrote them last. */
@@ -51,8 +54,10 @@ export async function openSession(parts: RuntimeParts, ends: SessionEnds): Promi
   nextEpoch(ownEpoch, seen, header); // before the slot is taken, too
   // The first claim of an instance that started with us may lie between the two looks.
   const isUnclaimed = seen !== null && header?.position == null;
-  const isClaimedSince = isUnclaimed && (await store.readHeader())?.position != null;
-  if (!isClaimedSince) refuseOrphanedResults(seen, header);
+  const since = isUnclaimed ? await store.readHeader() : header;
+  const isPending = copiedTables(plan).length > 0 && isCopyPending(seen, since);
+  const isClaimedSince = isUnclaimed && since?.position != null;
+  if (!isClaimedSince && !isPending) refuseOrphanedResults(seen, header);
   const created = await sink.prepare(compiled.shapes);
   // The stream comes before the claim: whoever cannot have the slot must not fence off the
   // instance that has it.
@@ -62,7 +67,7 @@ export async function openSession(parts: RuntimeParts, ends: SessionEnds): Promi
       judged = await store.readHeader();
       return judged;
     },
-    results: seen?.position ?? null,
+    results: isPending ? null : (seen?.position ?? null),
     recordBirth: () => store.recordBirth(),
     handlers: ends.handlers,
   });
@@ -72,6 +77,15 @@ export async function openSession(parts: RuntimeParts, ends: SessionEnds): Promi
   const stands = await store.readHeader();
   const epoch = nextEpoch(ownEpoch, seen, stands);
   ends.onEpoch(epoch);
+  const { position, snapshot = null } = stream;
+  if (snapshot !== null) {
+    // Both claims fence, and neither says that there is anything yet.
+    await store.claim(epoch, null);
+    const progress = await sink.claim(epoch, position, true);
+    const checkpoint = { position, blocks: [], passedOver: [] };
+    return { compiled, stream, epoch, checkpoint, progress, created, snapshot };
+  }
+  refuseForgotten(judged, stands);
   await store.claim(epoch, stream.position);
   const progress = await sink.claim(epoch, stream.position);
   const checkpoint = await store.load({
@@ -79,7 +93,17 @@ export async function openSession(parts: RuntimeParts, ends: SessionEnds): Promi
     notAfter: progress.position.lsn,
   });
   for (const reason of checkpoint.passedOver) parts.onPassedOver?.(reason);
-  return { compiled, stream, epoch, checkpoint, progress, created };
+  return { compiled, stream, epoch, checkpoint, progress, created, snapshot };
+}
+
+/** A claim would record an empty checkpoint where somebody has meanwhile begun anew. */
+function refuseForgotten(judged: CheckpointHeader | null, stands: CheckpointHeader | null): void {
+  if (judged?.position == null || stands?.position != null) return;
+  throw new TidemarkError(
+    "FENCED",
+    "Another instance has begun the pipeline anew while this one was starting; this one stops. " +
+      "Nothing was written.",
+  );
 }
 
 /**

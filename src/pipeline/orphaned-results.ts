@@ -3,6 +3,17 @@ import { TidemarkError } from "../core/errors.js";
 import { formatLsn } from "../core/lsn.js";
 import type { SinkProgress } from "../core/sink.js";
 
+/**
+ * Whether a birth was begun that is to go on: with a copy, results are claimed before there is a
+ * checkpoint, and whatever they hold is replaced by the next copy.
+ */
+export function isCopyPending(
+  progress: SinkProgress | null,
+  header: CheckpointHeader | null,
+): boolean {
+  return header !== null && header.position === null && (progress?.epoch ?? 0) <= header.epoch;
+}
+
 /** Results without the state they were computed from cannot be continued. */
 export function refuseOrphanedResults(
   progress: SinkProgress | null,

@@ -36,6 +36,8 @@ export interface SourceNode {
    * `rows`: rows that come in and rows that leave, so that results follow the table as it stands.
    */
   readonly reads: "inserts" | "changes" | "rows";
+  /** Whether rows that are there when the slot is made come in first. */
+  readonly copy: boolean;
   /** Absent: such a row stops the pipeline. */
   readonly poison?: PoisonPlan;
 }
@@ -229,18 +231,36 @@ export function kindsOf(plan: Plan): "inserts" | "all" {
   return isAppendOnly ? "inserts" : "all";
 }
 
-/** The tables whose rows a plan follows, each once. */
-export function followedTables(plan: Plan): string[] {
-  const followed = nodesOf(plan, "source").filter(({ reads }) => reads === "rows");
-  return [...new Set(followed.map(({ table }) => table))];
+/** The tables whose rows are copied when a plan's slot is made, each once. */
+export function copiedTables(plan: Plan): string[] {
+  return tablesWhere(plan, ({ copy }) => copy);
+}
+
+/** The tables that have to be empty when a plan's slot is made, each once. */
+export function emptyTables(plan: Plan): string[] {
+  return tablesWhere(plan, ({ reads, copy }) => reads === "rows" && !copy);
+}
+
+function tablesWhere(plan: Plan, holds: (source: SourceNode) => boolean): string[] {
+  return [
+    ...new Set(
+      nodesOf(plan, "source")
+        .filter(holds)
+        .map(({ table }) => table),
+    ),
+  ];
 }
 
 const READ_BY_CODEC: ReadonlySet<PlanNode["op"]> = new Set(["source", "filter", "window", "view"]);
 
 /**
- * Whether all steps read cells as values, so that these may be binary: others copy text, and rows
- * that are followed may be kept in state, where another run must find the form it expects.
+ * Whether all steps read cells as values, so that these may be binary: others copy text, rows that
+ * are followed may be kept in state, where another run must find the form it expects, and a copy
+ * of a table is text.
  */
 export function readsValuesOnly(plan: Plan): boolean {
-  return plan.nodes.every(({ op }) => READ_BY_CODEC.has(op)) && followedTables(plan).length === 0;
+  const isText = ({ reads, copy }: SourceNode): boolean => reads === "rows" || copy;
+  return (
+    plan.nodes.every(({ op }) => READ_BY_CODEC.has(op)) && tablesWhere(plan, isText).length === 0
+  );
 }

@@ -35,6 +35,8 @@ export interface RuntimeParts {
   readonly mayDropState?: boolean;
   /** Told when outputs begin without state, and what was dropped. */
   readonly onRestored?: (restored: RestoredState, at: RestoredAt) => void;
+  /** Told when a session begins to copy the tables. */
+  readonly onCopying?: (status: RunStatus) => void;
   /** Told when a session has loaded its checkpoint and reads. */
   readonly onRunning?: (status: RunStatus) => void;
   /** Where tests put faults; none when absent. */
@@ -63,6 +65,10 @@ export class Runtime {
     this.#teller = new StateTeller(parts.board ?? null, parts.clock);
     this.#parts = {
       ...parts,
+      onCopying: (status) => {
+        this.#teller.copying(status.epoch);
+        parts.onCopying?.(status);
+      },
       onRunning: (status) => {
         this.#teller.running(status.epoch);
         parts.onRunning?.(status);

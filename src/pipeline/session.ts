@@ -5,13 +5,14 @@ import { TidemarkError } from "../core/errors.js";
 import { type Failpoint, NO_FAILPOINT } from "../core/failpoint.js";
 import { type Lsn, ZERO_LSN } from "../core/lsn.js";
 import type { Position } from "../core/position.js";
+import type { RunStateName } from "../core/run-state.js";
 import type { Sink, SinkCommit } from "../core/sink.js";
-import type { ChangeStream } from "../core/source.js";
+import type { ChangeStream, TableSnapshot } from "../core/source.js";
 import type { DeadLetters } from "../operators/poison/dead-letters.js";
 import { Checkpointer } from "./checkpointer.js";
 import { Engine } from "./engine.js";
 import { decideFlush } from "./flush-policy.js";
-import { openSession } from "./open-session.js";
+import { type OpenedSession, openSession } from "./open-session.js";
 import type { RuntimeParts } from "./runtime.js";
 import type { RunStatus } from "./status.js";
 
@@ -53,6 +54,8 @@ export class Session {
   #isStopping = false;
   /** A stop has reached a boundary: what comes after it is left to the next start. */
   #isHalted = false;
+  /** The tables are being copied, and nothing of that is saved. */
+  #isCopying = false;
   #isOver = false;
   #hasNews = false;
   /** Rows were processed since the last checkpoint began. */
@@ -96,7 +99,7 @@ export class Session {
     if (engine === null) return null;
     return {
       ...engine.counters,
-      state: this.#isStopping ? "DRAINING" : engine.isReplaying ? "REPLAYING" : "RUNNING",
+      state: this.#state(engine),
       epoch: this.#epoch,
       cursor: engine.cursor,
       applied: this.#applied,
@@ -112,6 +115,12 @@ export class Session {
     };
   }
 
+  #state(engine: Engine): RunStateName {
+    if (this.#isStopping) return "DRAINING";
+    if (this.#isCopying) return "COPYING";
+    return engine.isReplaying ? "REPLAYING" : "RUNNING";
+  }
+
   /** Resolves after `stop`; rejects with what ended the session. */
   async run(): Promise<void> {
     const failed = new Promise<never>((_, reject) => {
@@ -119,10 +128,12 @@ export class Session {
     });
     failed.catch(() => {}); // also observed below
     try {
-      const stream = await this.#open();
-      const engine = this.#engine;
-      assert(engine !== null, "an open session has an engine");
+      const { stream, snapshot } = await this.#open();
       if (this.#isStopping) return;
+      if (snapshot !== null) {
+        await Promise.race([this.#copy(snapshot), stream.closed, failed]);
+        if (this.#isStopping) return;
+      }
       stream.resume();
       this.#considerFlush();
       const status = this.status;
@@ -158,14 +169,16 @@ export class Session {
     const stream = this.#stream;
     const engine = this.#engine;
     const checkpointer = this.#checkpointer;
-    if (stream !== null && engine !== null && checkpointer !== null) {
+    // Of a copy nothing can be saved but the whole: the next start begins it anew.
+    const isSavable = stream !== null && !this.#isCopying;
+    if (isSavable && engine !== null && checkpointer !== null) {
       await this.#drain(engine, checkpointer);
       await this.#within(SETTLE_END_MS, checkpointer.settled);
     }
     await stream?.close();
   }
 
-  async #open(): Promise<ChangeStream> {
+  async #open(): Promise<OpenedSession> {
     const opened = await openSession(this.#parts, {
       sink: this.#sink,
       store: this.#store,
@@ -181,7 +194,8 @@ export class Session {
         this.#ownEpoch = epoch;
       },
     });
-    const { compiled, stream, epoch, checkpoint, progress, created } = opened;
+    const { compiled, stream, epoch, checkpoint, progress, created, snapshot } = opened;
+    const isAnew = snapshot !== null;
     this.#epoch = epoch;
     this.#systemId = stream.position.systemId;
     this.#timeline = stream.position.timeline;
@@ -190,7 +204,7 @@ export class Session {
       clock: this.#parts.clock,
       failpoint: this.#failpoint,
       epoch,
-      loaded: checkpoint.position.lsn,
+      loaded: isAnew ? ZERO_LSN : checkpoint.position.lsn,
       onSaved: () => this.#guard(() => this.#onEnded()),
       onSettled: () => this.#guard(() => this.#onSettled()),
       onFailed: (error) => this.#fail(error),
@@ -198,9 +212,11 @@ export class Session {
     this.#applied = progress.position.lsn;
     if (progress.idleMs !== null) stream.advanced?.(this.#applied, progress.idleMs);
     const engine = new Engine(compiled.sources, compiled.outputs, {
-      cursor: checkpoint.position.lsn,
-      replayUntil: this.#applied,
+      // A copy is a transaction that ends where the stream begins.
+      cursor: isAnew ? checkpoint.position.lsn - 1n : checkpoint.position.lsn,
+      replayUntil: isAnew ? ZERO_LSN : this.#applied,
       idleMs: progress.idleMs,
+      isAnew,
       onReplayed: () => this.#saveReplayed(),
     });
     const restored = engine.restore(checkpoint.blocks, this.#parts.mayDropState);
@@ -212,10 +228,36 @@ export class Session {
     this.#letters = compiled.letters;
     this.#hasNews = engine.resend(compiled.shapes.map(({ name }) => created.includes(name)));
     // What was dropped is gone for the store, too, before anything else can happen.
-    this.#lastCheckpointMs = engine.hasDropped
-      ? Number.NEGATIVE_INFINITY
-      : this.#parts.clock.monotonic();
-    return stream;
+    this.#lastCheckpointMs =
+      engine.hasDropped || isAnew ? Number.NEGATIVE_INFINITY : this.#parts.clock.monotonic();
+    return opened;
+  }
+
+  /**
+   * Begins the state with the rows that the tables held where the slot begins. The stream waits
+   * until results and checkpoint of that are durable: until then the next start begins the copy
+   * anew, with another slot, and there is nothing but results that it replaces.
+   */
+  async #copy(snapshot: TableSnapshot): Promise<void> {
+    const engine = this.#engine;
+    const checkpointer = this.#checkpointer;
+    assert(engine !== null && checkpointer !== null, "an open session has an engine");
+    this.#isCopying = true;
+    const status = this.status;
+    if (status !== null) this.#parts.onCopying?.(status);
+    await snapshot.copy((batch) => {
+      if (this.#isOver) return;
+      void this.#failpoint("copying");
+      for (const slice of batch.transactions) engine.apply(batch, slice);
+      this.#limit(engine);
+    });
+    await snapshot.close();
+    this.#hasNews = true;
+    this.#hasUnsavedRows = true;
+    this.#considerFlush();
+    await checkpointer.ended;
+    await checkpointer.settled;
+    this.#isCopying = false;
   }
 
   #onBatch(batch: Batch): void {

@@ -26,6 +26,12 @@ export class StateTeller {
     return this.#state;
   }
 
+  /** A session has claimed `epoch` and copies the tables. */
+  copying(epoch: number): void {
+    this.#epoch = epoch;
+    this.#tell("COPYING", null);
+  }
+
   /** A session has claimed `epoch` and reads. */
   running(epoch: number): void {
     this.#epoch = epoch;

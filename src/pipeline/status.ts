@@ -3,7 +3,7 @@ import type { RunStateName } from "../core/run-state.js";
 
 /** A look at a running session. Times are milliseconds since the Unix epoch. */
 export interface RunStatus {
-  /** RUNNING, REPLAYING or DRAINING. */
+  /** RUNNING, COPYING, REPLAYING or DRAINING. */
   readonly state: RunStateName;
   readonly epoch: number;
   /** Processed up to here. */

@@ -4,7 +4,8 @@ import { TidemarkError } from "../core/errors.js";
 import type { ReplicaIdentity } from "../core/relation.js";
 import { joinTableName, type SqlSession, splitTableName } from "../core/sql.js";
 
-const IDENTITY: Readonly<Record<string, ReplicaIdentity>> = {
+/** Replica identities by their letter in `pg_class.relreplident`. */
+export const IDENTITY: Readonly<Record<string, ReplicaIdentity>> = {
   d: "default",
   n: "nothing",
   f: "full",

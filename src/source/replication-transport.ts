@@ -8,6 +8,7 @@ import { formatLsn, type Lsn } from "../core/lsn.js";
 import { fromPostgres, isPublicationSkipped } from "../core/postgres-errors.js";
 import { type FrameHandler, FrameReader } from "./frames.js";
 import { PAUSE_MS, RecentBytes, wantsPause } from "./pacing.js";
+import { PRINT_SETTINGS } from "./print-settings.js";
 import { clientConfig } from "./sql-client.js";
 
 // Everything that touches pg-logical-replication and the insides of pg is in this file;
@@ -58,15 +59,9 @@ export interface TransportOptions {
   onReadEnd(): void;
 }
 
-/** Pins how values are printed, whatever the role's and the database's settings are. */
 function sessionSettings(walSenderTimeoutMs: number): Readonly<Record<string, string>> {
   return {
-    datestyle: "ISO",
-    intervalstyle: "postgres",
-    timezone: "UTC",
-    bytea_output: "hex",
-    extra_float_digits: "3",
-    client_encoding: "UTF8",
+    ...PRINT_SETTINGS,
     wal_sender_timeout: String(walSenderTimeoutMs),
     client_min_messages: "warning",
     // While we do not read, Linux counts a zero window as silence and would cut the connection.

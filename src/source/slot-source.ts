@@ -8,6 +8,8 @@ import { type Lsn, parseLsn, ZERO_LSN } from "../core/lsn.js";
 import type { Position } from "../core/position.js";
 import type { ChangeSource, ChangeStream, StreamRequest } from "../core/source.js";
 import { quoteTable, type SqlSession } from "../core/sql.js";
+import { readCopiedTable } from "./copy/copied-table.js";
+import { SlotSnapshot } from "./copy/slot-snapshot.js";
 import { describeTables } from "./describe-tables.js";
 import { pluginOptions } from "./plugin-options.js";
 import { ensurePublication, type PublishedKinds } from "./publication.js";
@@ -30,8 +32,10 @@ export interface SlotSourceOptions {
   readonly publication: string;
   /** Tables the pipeline reads, as `schema.name`. */
   readonly tables: readonly string[];
-  /** Of these, the tables whose rows are followed: they have to be empty when a slot is made. */
-  readonly followedTables?: readonly string[];
+  /** Of these, the tables whose rows are copied when a slot is made. */
+  readonly copiedTables?: readonly string[];
+  /** Of these, the tables that have to be empty when a slot is made. */
+  readonly emptyTables?: readonly string[];
   /** Which of their changes have to arrive. */
   readonly kinds: PublishedKinds;
   readonly mayCreatePublication: boolean;
@@ -64,6 +68,8 @@ interface Prepared {
   readonly checkpoint: Position | null;
   readonly confirmed: Lsn;
   readonly versionNum: number;
+  /** Null when the slot was there already, or nothing is to be copied. */
+  readonly snapshot: SlotSnapshot | null;
 }
 
 const CREATE_LOCK_TIMEOUT_MS = 60_000;
@@ -101,9 +107,17 @@ export class SlotSource implements ChangeSource {
   }
 
   async open(request: StreamRequest): Promise<ChangeStream> {
-    const { from, checkpoint, confirmed, versionNum } = await this.#withSession((session) =>
-      this.#prepare(session, request),
-    );
+    const prepared = await this.#withSession((session) => this.#prepare(session, request));
+    try {
+      return await this.#openStream(request, prepared);
+    } catch (error) {
+      await prepared.snapshot?.close();
+      throw error;
+    }
+  }
+
+  async #openStream(request: StreamRequest, prepared: Prepared): Promise<ChangeStream> {
+    const { from, checkpoint, confirmed, versionNum, snapshot } = prepared;
     const directory = this.#options.spillDirectory ?? tmpdir();
     const maxBytes = this.#options.maxSpillBytes ?? MAX_SPILL_BYTES;
     // A recording has transactions whole and in the order of their commits.
@@ -128,6 +142,7 @@ export class SlotSource implements ChangeSource {
       },
       position: () => position as Position,
       confirmed,
+      snapshot,
       connect: () => this.#connect(),
     }).catch(async (error: unknown) => {
       await recorder?.close();
@@ -137,6 +152,7 @@ export class SlotSource implements ChangeSource {
       const isTrip = error instanceof TidemarkError && error.code === "LIVENESS";
       this.#fruitlessTrips = isTrip && !stream.hasProgressed ? this.#fruitlessTrips + 1 : 0;
     });
+    if (snapshot !== null) await this.#requireSameSlot(stream, snapshot.lsn);
     return stream;
   }
 
@@ -154,13 +170,17 @@ export class SlotSource implements ChangeSource {
     const { versionNum } = settings;
     requireReplication(settings, false);
     const { slot, header } = await this.#look(session, request);
-    const checkpoint = header?.position ?? null;
+    const { beginsAnew = false } = request;
+    const copiedTables = this.#options.copiedTables ?? [];
+    const checkpoint = beginsAnew ? null : (header?.position ?? null);
     const verdict = judgeStart({
       slotName,
       slot,
       checkpoint,
       earlier: header?.earlier ?? [],
       isBirthPending: header !== null && checkpoint === null,
+      isCopying: copiedTables.length > 0,
+      beginsAnew,
       mayAdopt: this.#options.mayAdoptSlot,
     });
     // The publication comes first: a slot decodes with the catalogue of the time of each change,
@@ -170,18 +190,50 @@ export class SlotSource implements ChangeSource {
     await ensurePublication(session, { publication, tables, kinds, mayCreate });
     if (verdict.action === "resume") {
       const confirmed = slot?.confirmedFlushLsn ?? ZERO_LSN;
-      return { from: verdict.from, checkpoint, confirmed, versionNum };
+      return { from: verdict.from, checkpoint, confirmed, versionNum, snapshot: null };
     }
     requireReplication(settings, verdict.action === "create");
+    for (const table of copiedTables) {
+      await readCopiedTable(session, { table, publication }, this.#decoder.codecOf);
+    }
     await request.recordBirth();
     if (verdict.action === "recreate") await dropSlot(session, slotName);
-    const from = await createSlot(session, slotName, CREATE_LOCK_TIMEOUT_MS);
-    const full = await firstWithRows(session, this.#options.followedTables ?? []);
+    const snapshot = copiedTables.length > 0 ? await this.#createSnapshot(copiedTables) : null;
+    const from = snapshot?.lsn ?? (await createSlot(session, slotName, CREATE_LOCK_TIMEOUT_MS));
+    const full = await firstWithRows(session, this.#options.emptyTables ?? []);
     if (full !== null) {
+      await snapshot?.close();
       await dropSlot(session, slotName);
       throw notEmpty(full);
     }
-    return { from, checkpoint, confirmed: from, versionNum };
+    return { from, checkpoint, confirmed: from, versionNum, snapshot };
+  }
+
+  #createSnapshot(tables: readonly string[]): Promise<SlotSnapshot> {
+    return SlotSnapshot.create({
+      ...this.#options,
+      tables,
+      plugin: this.#options.decoder.plugin,
+      lockTimeoutMs: CREATE_LOCK_TIMEOUT_MS,
+      codecOf: this.#decoder.codecOf,
+    });
+  }
+
+  /**
+   * Nobody held the slot between its making and the start of its stream. An instance that began at
+   * the same time may have put a later one in its place, and what lies between would be missing.
+   */
+  async #requireSameSlot(stream: ChangeStream, lsn: Lsn): Promise<void> {
+    const { slotName } = this.#options;
+    const slot = await this.#withSession((session) => readSlot(session, slotName));
+    if (slot?.confirmedFlushLsn === lsn) return;
+    await stream.close();
+    throw new TidemarkError(
+      "SLOT_ACTIVE",
+      `Another instance made replication slot ${slotName} anew while this one began its copy. ` +
+        "Stop one of them.",
+      { detail: { slot: slotName } },
+    );
   }
 
   async #openRecorder(
@@ -262,10 +314,9 @@ async function firstWithRows(
 function notEmpty(table: string): TidemarkError {
   return new TidemarkError(
     "SOURCE_NOT_EMPTY",
-    `Table ${table} has rows already. A pipeline that follows the rows of a table begins with an ` +
-      "empty one: rows from before the slot are not read, and its views would lack them. Begin " +
-      `with an empty table, read its inserts with from("${table}", { appendOnly: true }), or its ` +
-      "changes with .changes(). The slot that was made for the attempt is removed.",
+    `Table ${table} has rows already, and the pipeline says copy: false: its views would lack ` +
+      `them. Leave that out of from("${table}"), so that they are copied, or begin with an empty ` +
+      "table. The slot that was made for the attempt is removed.",
     { detail: { table } },
   );
 }

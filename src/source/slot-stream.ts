@@ -4,7 +4,7 @@ import { TidemarkError } from "../core/errors.js";
 import { type Lsn, maxLsn, ZERO_LSN } from "../core/lsn.js";
 import type { Position } from "../core/position.js";
 import { isShutdown } from "../core/postgres-errors.js";
-import type { ChangeStream, StreamHandlers } from "../core/source.js";
+import type { ChangeStream, StreamHandlers, TableSnapshot } from "../core/source.js";
 import type { SpillStore } from "../core/spill.js";
 import type { SqlSession } from "../core/sql.js";
 import { DecodeQueue } from "./decode-queue.js";
@@ -43,6 +43,8 @@ export interface SlotStreamOptions extends PublicationNeed {
    * stream.
    */
   readonly tap?: StreamTap | undefined;
+  /** Closed with the stream. */
+  readonly snapshot?: TableSnapshot | null;
   /**
    * How often a status is sent when nothing else causes one, at most (milliseconds); a third of
    * `walSenderTimeoutMs` where that is less. 5 s when absent.
@@ -124,6 +126,10 @@ export class SlotStream implements ChangeStream {
     return this.#options.position();
   }
 
+  get snapshot(): TableSnapshot | null {
+    return this.#options.snapshot ?? null;
+  }
+
   get bytesReceived(): number {
     return this.#transport?.bytesReceived ?? 0;
   }
@@ -163,6 +169,7 @@ export class SlotStream implements ChangeStream {
 
   async close(): Promise<void> {
     if (this.#transport === null) return;
+    await this.snapshot?.close();
     if (this.#synced.done !== null) await this.#synced.done;
     this.#sendStatus(false);
     await this.#transport.close();

@@ -11,6 +11,10 @@ export interface StartFacts {
   /** Older generations that may have to stand in for the checkpoint. */
   readonly earlier?: readonly Position[];
   readonly isBirthPending: boolean;
+  /** Whether a birth begins with a copy, for which only a slot made with its snapshot will do. */
+  readonly isCopying?: boolean;
+  /** The operator said that slot and checkpoint are to be replaced. */
+  readonly beginsAnew?: boolean;
   /** The operator said that the slot's own position is the right place to begin. */
   readonly mayAdopt: boolean;
 }
@@ -28,9 +32,9 @@ export type StartVerdict =
  * one can be replaced without opening another stream; what the loaded one has is skipped.
  */
 export function judgeStart(facts: StartFacts): StartVerdict {
-  const { slot, slotName, checkpoint } = facts;
+  const { slot, slotName, checkpoint, beginsAnew = false } = facts;
   if (slot === null) {
-    if (checkpoint === null) return { action: "create" };
+    if (checkpoint === null || beginsAnew) return { action: "create" };
     throw new TidemarkError(
       "SLOT_MISSING",
       `Replication slot ${slotName} does not exist, but there is a checkpoint at ` +
@@ -40,19 +44,14 @@ export function judgeStart(facts: StartFacts): StartVerdict {
     );
   }
   refuseForeign(slotName, slot);
+  if (beginsAnew) return { action: "recreate" };
   if (checkpoint === null) {
-    if (facts.isBirthPending) return adoptOwn(slot);
+    if (facts.isBirthPending) return facts.isCopying ? { action: "recreate" } : adoptOwn(slot);
     refuseLost(slotName, slot);
-    if (facts.mayAdopt && slot.confirmedFlushLsn !== null) {
+    if (facts.mayAdopt && !facts.isCopying && slot.confirmedFlushLsn !== null) {
       return { action: "resume", from: slot.confirmedFlushLsn };
     }
-    throw new TidemarkError(
-      "SLOT_WITHOUT_CHECKPOINT",
-      `Replication slot ${slotName} exists, but this pipeline has no checkpoint: what the slot ` +
-        "has already passed is unknown. Run with --adopt-slot to begin at its position, or drop " +
-        `it: SELECT pg_drop_replication_slot('${slotName}');`,
-      { detail: { slot: slotName } },
-    );
+    throw slotWithoutCheckpoint(facts);
   }
   refuseLost(slotName, slot);
   if (slot.confirmedFlushLsn !== null && slot.confirmedFlushLsn > checkpoint.lsn) {
@@ -68,6 +67,20 @@ export function judgeStart(facts: StartFacts): StartVerdict {
   const confirmed = slot.confirmedFlushLsn ?? checkpoint.lsn;
   const usable = (facts.earlier ?? []).filter(({ lsn }) => lsn >= confirmed);
   return { action: "resume", from: usable.at(-1)?.lsn ?? checkpoint.lsn };
+}
+
+function slotWithoutCheckpoint({ slotName, isCopying = false }: StartFacts): TidemarkError {
+  const drop = `SELECT pg_drop_replication_slot('${slotName}');`;
+  return new TidemarkError(
+    "SLOT_WITHOUT_CHECKPOINT",
+    `Replication slot ${slotName} exists, but this pipeline has no checkpoint: what the slot ` +
+      "has already passed is unknown. " +
+      (isCopying
+        ? "The rows that the pipeline follows can only be copied where a slot is made: run with " +
+          `--rebuild to make it anew, or drop it: ${drop}`
+        : `Run with --adopt-slot to begin at its position, or drop it: ${drop}`),
+    { detail: { slot: slotName } },
+  );
 }
 
 /**

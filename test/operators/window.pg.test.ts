@@ -182,7 +182,7 @@ function planOf(chosen: TestCase, view: string): Plan {
   return {
     pipeline: "oracle",
     nodes: [
-      { op: "source", ...source, reads: "inserts" },
+      { op: "source", ...source, reads: "inserts", copy: false },
       {
         op: "window",
         id: "w",

@@ -90,8 +90,8 @@ class SimulatedSink implements Sink {
     return this.#durably(() => this.#sink.prepare(outputs));
   }
 
-  claim(epoch: number, position: Position): Promise<SinkProgress> {
-    return this.#durably(() => this.#sink.claim(epoch, position));
+  claim(epoch: number, position: Position, isAnew?: boolean): Promise<SinkProgress> {
+    return this.#durably(() => this.#sink.claim(epoch, position, isAnew));
   }
 
   stage(batches: readonly AppendBatch[]): Promise<void> {

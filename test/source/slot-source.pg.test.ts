@@ -110,11 +110,11 @@ describe("a first start", () => {
     expect(await slotExists(other)).toBe(false);
   });
 
-  test("over a table that has rows and is followed is refused, and leaves no slot", async () => {
+  test("over a table that has rows and has to be empty is refused without a slot", async () => {
     const slot = newName();
     await sql("create table full_house (id int primary key)");
     await sql("insert into full_house values (1)");
-    const tables = { tables: ["public.full_house"], followedTables: ["public.full_house"] };
+    const tables = { tables: ["public.full_house"], emptyTables: ["public.full_house"] };
     await expect(sourceOf(slot, tables).open(streamRequest(null))).rejects.toMatchObject({
       code: "SOURCE_NOT_EMPTY",
     });

@@ -27,7 +27,8 @@ return 'OK'
 
 /**
  * The switch. KEYS head, the new manifest; ARGV epoch, system, LSN, the new line, its id, the id
- * that it follows, none for the first. LOST: this is not the Redis as the writer left it. Running it twice is harmless.
+ * that it follows, none for the first. LOST: this is not the Redis as the writer left it. Running
+ * it twice is harmless.
  */
 export const SWITCH = `
 local head = redis.call('HMGET', KEYS[1], 'epoch', 'system', 'kept')

@@ -1,6 +1,7 @@
 import type { PostgresRole } from "../../core/postgres-errors.js";
 import type { SqlSession } from "../../core/sql.js";
 import type { PipelineDefinition } from "../../pipeline/builder.js";
+import { copiedTables } from "../../pipeline/plan.js";
 import type { Settings } from "../../pipeline/settings.js";
 import { identifyServer } from "../../source/identify-server.js";
 import { sqlConnect } from "../../source/sql-client.js";
@@ -51,7 +52,9 @@ export async function checkPipeline(
       const { slotName } = source;
       const { slot } = seen.report;
       const { server } = identity;
-      beginning.push(judgeBeginning({ slotName, slot, header, progress, server }));
+      const copied = copiedTables(definition.plan);
+      const facts = { slotName, slot, header, progress, server, copiedTables: copied };
+      beginning.push(judgeBeginning(facts));
     }
   }
   return [

@@ -1,7 +1,7 @@
 import type { CheckpointHeader } from "../../core/checkpoint-store.js";
 import { formatLsn, type Lsn } from "../../core/lsn.js";
 import type { SinkProgress } from "../../core/sink.js";
-import { refuseOrphanedResults } from "../../pipeline/orphaned-results.js";
+import { isCopyPending, refuseOrphanedResults } from "../../pipeline/orphaned-results.js";
 import type { SlotFacts } from "../../source/slot.js";
 import { judgeServer, judgeStart, type ServerFacts } from "../../source/start-verdict.js";
 import { formatBytes } from "../render.js";
@@ -12,6 +12,8 @@ export interface BeginningFacts {
   readonly slotName: string;
   readonly slot: SlotFacts | null;
   readonly header: CheckpointHeader | null;
+  /** Tables that the first run copies. */
+  readonly copiedTables: readonly string[];
   /** Undefined when the results database could not be asked. */
   readonly progress: SinkProgress | null | undefined;
   /** Null when the replication connection was refused. */
@@ -20,14 +22,16 @@ export interface BeginningFacts {
 
 /** Where the next start begins, or why it would refuse. */
 export function judgeBeginning(facts: BeginningFacts): Finding {
-  const { slotName, slot, header, progress, server } = facts;
+  const { slotName, slot, header, progress, server, copiedTables } = facts;
   const checkpoint = header?.position ?? null;
   const isBirthPending = header !== null && checkpoint === null;
+  const isCopying = copiedTables.length > 0;
   try {
-    if (progress !== undefined) refuseOrphanedResults(progress, header);
+    const isPending = isCopying && isCopyPending(progress ?? null, header);
+    if (progress !== undefined && !isPending) refuseOrphanedResults(progress, header);
     const earlier = header?.earlier ?? [];
-    const facts = { slotName, slot, checkpoint, earlier, isBirthPending, mayAdopt: false };
-    const verdict = judgeStart(facts);
+    const known = { slotName, slot, checkpoint, earlier, isBirthPending, isCopying };
+    const verdict = judgeStart({ ...known, mayAdopt: false });
     if (server !== null && checkpoint !== null) judgeServer(server, checkpoint);
     if (verdict.action === "resume") {
       return ok("start", `The pipeline goes on from ${formatLsn(checkpoint?.lsn ?? verdict.from)}`);
@@ -35,7 +39,9 @@ export function judgeBeginning(facts: BeginningFacts): Finding {
     return ok(
       "start",
       `The first run creates slot ${slotName} and reads what is committed after that; ` +
-        "rows that are there already are not read",
+        (isCopying
+          ? `before, it copies the rows of ${copiedTables.join(", ")}`
+          : "rows that are there already are not read"),
     );
   } catch (error) {
     return failure("start", error);

@@ -2,12 +2,19 @@ import { codecOf } from "../../../decoders/types/codecs.js";
 import type { CatalogTable } from "../../core/catalog.js";
 import { TidemarkError } from "../../core/errors.js";
 import type { OutputShape } from "../../core/output.js";
-import { quoteTable, type SqlSession } from "../../core/sql.js";
+import { quoteIdent, quoteTable, type SqlSession } from "../../core/sql.js";
 
 import type { Grammar } from "../../expression/grammar.js";
 import { columnsTested, columnsUsed, compilePlan } from "../../pipeline/compile.js";
 import { type Condition, checkConditions } from "../../pipeline/conditions.js";
-import { nodesOf, type Plan, type PlanNode, sourceOf, tablesOf } from "../../pipeline/plan.js";
+import {
+  copiedTables,
+  nodesOf,
+  type Plan,
+  type PlanNode,
+  sourceOf,
+  tablesOf,
+} from "../../pipeline/plan.js";
 import { rowFilterOf } from "../../pipeline/row-filter.js";
 
 import { describeTable } from "../../source/catalog.js";
@@ -23,6 +30,8 @@ export interface SourceTable extends CatalogTable {
   /** Whether updates and deletes can name their row. */
   readonly hasIdentity: boolean;
   readonly generatedColumns: readonly string[];
+  /** The role, when the first run copies its rows and the role may not read all of them. */
+  readonly unreadableBy: string | null;
   /** Columns that the plan names; functions may read others. */
   readonly columnsRead: readonly string[];
   /** Which rows the plan wants, as a publication's row filter; null when it may want every one. */
@@ -32,6 +41,10 @@ export interface SourceTable extends CatalogTable {
 const TRAITS = `
   select c.relkind = 'p' as is_partitioned, c.relpersistence = 'p' as is_logged,
          pg_has_role(c.relowner, 'USAGE') as is_owned,
+         case when not has_table_privilege(c.oid, 'SELECT') and exists (
+           select 1 from pg_attribute a where a.attrelid = c.oid and a.attnum > 0
+             and not a.attisdropped and not has_column_privilege(c.oid, a.attnum, 'SELECT'))
+           then current_user end as unreadable_by,
          case c.relreplident
            when 'f' then true
            when 'n' then false
@@ -78,6 +91,9 @@ async function readSourceTable(
     isOwned: row?.["is_owned"] === true,
     hasIdentity: row?.["has_identity"] === true,
     generatedColumns: row?.["generated"] as string[],
+    unreadableBy: copiedTables(plan).includes(qualified)
+      ? (row?.["unreadable_by"] as string | null)
+      : null,
     columnsRead: columnsRead(plan, qualified, conditions),
     rowFilter: rowFilterOf(plan, qualified, conditions),
   };
@@ -85,6 +101,12 @@ async function readSourceTable(
 
 function judgeTable(table: SourceTable): Finding {
   const name = `table ${table.qualifiedName}`;
+  const { unreadableBy, qualifiedName } = table;
+  if (unreadableBy !== null) {
+    return fail(name, `The first run copies its rows, which role ${unreadableBy} may not read`, {
+      fix: `GRANT SELECT ON ${quoteTable(qualifiedName)} TO ${quoteIdent(unreadableBy)};`,
+    });
+  }
   if (table.isLogged) return ok(name, `${table.columns.length} columns`);
   return fail(name, "The table is unlogged: its changes are not in the WAL", {
     fix: `ALTER TABLE ${quoteTable(table.qualifiedName)} SET LOGGED;`,
