@@ -58,19 +58,19 @@ export class SlotChanges {
   }
 
   isChanged(slot: number): boolean {
-    return ((this.#isChanged[slot >> 3] as number) & (1 << (slot & 7))) !== 0;
+    return ((this.#isChanged[slot >> 3] ?? 0) & (1 << (slot & 7))) !== 0;
   }
 
   /** Whether none of the eight slots from `slot` on changed; `slot` is a multiple of 8. */
   areEightUnchanged(slot: number): boolean {
-    return this.#isChanged[slot >> 3] === 0;
+    return (this.#isChanged[slot >> 3] ?? 0) === 0;
   }
 
   /** A slot was made or is about to change. */
   mark(slot: number, group: number, isNew: boolean): void {
     const at = slot >> 3;
     const bit = 1 << (slot & 7);
-    if (at >= this.#isChanged.length) this.#grow();
+    if (at >= this.#isChanged.length) this.#grow(at);
     const changed = this.#isChanged[at] as number;
     if (isNew) this.#isNew[at] = (this.#isNew[at] as number) | bit;
     if ((changed & bit) !== 0) return;
@@ -103,8 +103,9 @@ export class SlotChanges {
     if (removals.count > limit) this.#removals[group] = "many";
   }
 
-  #grow(): void {
-    const length = Math.max(32, this.#isChanged.length * 2);
+  /** Makes room for at least the bits of byte `at`; a restore makes slots that are not marked. */
+  #grow(at: number): void {
+    const length = Math.max(at + 1, this.#isChanged.length * 2);
     const isChanged = new Uint8Array(length);
     isChanged.set(this.#isChanged);
     this.#isChanged = isChanged;

@@ -133,6 +133,18 @@ describe("of a large state", () => {
     expect(blocks).toHaveLength(KEY_GROUPS);
   });
 
+  test("what changes after a restore is in the next checkpoint, wherever it lies", () => {
+    const store = new StoredBlocks();
+    store.save(large().save());
+    const step = store.restored();
+    for (let k = 0; k < KEYS; k += 500) step.add(`customer ${k}`, 0, 1);
+    for (let k = 1; k < KEYS; k += 500) step.drop(`customer ${k}`, 0);
+    const blocks = step.save();
+    expect(blocks.every(isDelta)).toBe(true);
+    store.save(blocks);
+    expect(store.restored().contents).toEqual(step.contents);
+  });
+
   test("keys that come and go between two checkpoints leave nothing", () => {
     const step = large();
     step.save();
