@@ -1,4 +1,5 @@
 import { pgoutputWith } from "../decoders/pgoutput/pgoutput-factory.js";
+import { wal2jsonWith } from "../decoders/wal2json/wal2json-factory.js";
 import { PostgresSink } from "../sinks/postgres/postgres-sink.js";
 import { PostgresStateBoard } from "../sinks/postgres/run-state-table.js";
 import { CheckpointFolder } from "./checkpoint/file/checkpoint-folder.js";
@@ -243,7 +244,9 @@ function open(
     mayAdoptSlot,
     watchIntervalMs: WATCH_INTERVAL_MS,
     isBinary: settings.source.isBinary && mayBeBinary,
-    decoder: pgoutputWith(settings.source.parsers),
+    decoder: (settings.source.plugin === "wal2json" ? wal2jsonWith : pgoutputWith)(
+      settings.source.parsers,
+    ),
   };
   const budgeted = budgetedSource(settings, slotOptions, onBudget);
   const results = sqlConnect({

@@ -1,12 +1,7 @@
-import {
-  ABSENT_CELL,
-  Batch,
-  NO_IMAGE,
-  NULL_CELL,
-  Op,
-  UNCHANGED_CELL,
-} from "../../src/core/batch.js";
+import { ABSENT_CELL, NO_IMAGE, NULL_CELL, Op, UNCHANGED_CELL } from "../../src/core/batch.js";
 import type { Relation } from "../../src/core/relation.js";
+import type { BatchInProgress } from "../batch-in-progress.js";
+import { fillUnchanged } from "../fill-unchanged.js";
 import type { MessageReader } from "./reader.js";
 import { TAG } from "./tags.js";
 
@@ -16,26 +11,20 @@ import { TAG } from "./tags.js";
  * Values are made when somebody reads them (see Row and CellCodec).
  */
 export class ChangeReader {
-  batch: Batch = new Batch();
+  readonly #output: BatchInProgress;
   /** How the server was asked to send values. */
   readonly #valueTag: number;
 
-  constructor(isBinary: boolean) {
+  constructor(output: BatchInProgress, isBinary: boolean) {
+    this.#output = output;
     this.#valueTag = isBinary ? TAG.binary : TAG.text;
-  }
-
-  /** Hands the batch over and starts another one of about its size. */
-  take(): Batch {
-    const batch = this.batch;
-    this.batch = new Batch(Math.max(64, batch.length), Math.max(1024, batch.cellsUsed));
-    return batch;
   }
 
   insert(reader: MessageReader, relation: Relation): void {
     if (reader.uint8() !== TAG.newTuple) throw reader.error("an insert without a new row");
     const after = this.#tuple(reader, relation);
     reader.finish();
-    this.batch.push(Op.insert, relation, reader.bytes, after, NO_IMAGE);
+    this.#output.batch.push(Op.insert, relation, reader.bytes, after, NO_IMAGE);
   }
 
   update(reader: MessageReader, relation: Relation): void {
@@ -50,8 +39,8 @@ export class ChangeReader {
     const after = this.#tuple(reader, relation);
     reader.finish();
     if (oldTag === TAG.keyTuple) this.#clearOthers(relation, before);
-    if (oldTag === TAG.oldTuple) this.#fillUnchanged(relation, before, after);
-    this.batch.push(Op.update, relation, reader.bytes, after, before);
+    if (oldTag === TAG.oldTuple) fillUnchanged(this.#output.batch, relation, { before, after });
+    this.#output.batch.push(Op.update, relation, reader.bytes, after, before);
   }
 
   delete(reader: MessageReader, relation: Relation): void {
@@ -62,31 +51,21 @@ export class ChangeReader {
     const before = this.#tuple(reader, relation);
     reader.finish();
     if (tag === TAG.keyTuple) this.#clearOthers(relation, before);
-    this.batch.push(Op.delete, relation, reader.bytes, NO_IMAGE, before);
+    this.#output.batch.push(Op.delete, relation, reader.bytes, NO_IMAGE, before);
   }
 
   truncate(reader: MessageReader, relations: readonly Relation[]): void {
     for (const relation of relations) {
-      this.batch.push(Op.truncate, relation, reader.bytes, NO_IMAGE, NO_IMAGE);
+      this.#output.batch.push(Op.truncate, relation, reader.bytes, NO_IMAGE, NO_IMAGE);
     }
   }
 
   /** A key image has NULL in place of every column that is no part of the key (manual, 54.9). */
   #clearOthers(relation: Relation, image: number): void {
-    const { cells } = this.batch;
+    const { cells } = this.#output.batch;
     relation.columns.forEach(({ isKey }, index) => {
       if (!isKey) cells[image + 2 * index] = ABSENT_CELL;
     });
-  }
-
-  /** An unchanged TOAST value that the whole old row holds is taken from there. */
-  #fillUnchanged(relation: Relation, before: number, after: number): void {
-    const { cells } = this.batch;
-    for (let at = 0; at < 2 * relation.columns.length; at += 2) {
-      if (cells[after + at] !== UNCHANGED_CELL) continue;
-      cells[after + at] = cells[before + at] as number;
-      cells[after + at + 1] = cells[before + at + 1] as number;
-    }
   }
 
   /**
@@ -96,7 +75,7 @@ export class ChangeReader {
   #tuple(reader: MessageReader, relation: Relation): number {
     const count = reader.uint16();
     if (count !== relation.columns.length) throw reader.error("a row with a wrong column count");
-    const batch = this.batch;
+    const batch = this.#output.batch;
     const cells = batch.reserveCells(count);
     const image = batch.cellsUsed;
     const valueTag = this.#valueTag;

@@ -1,8 +1,9 @@
 import { assert } from "../../src/core/assert.js";
-import type { Batch, TransactionSlice } from "../../src/core/batch.js";
+import type { Batch } from "../../src/core/batch.js";
 import type { CodecTable, Decoder, DecoderOptions } from "../../src/core/decoder.js";
 import type { Lsn } from "../../src/core/lsn.js";
 import type { Relation } from "../../src/core/relation.js";
+import { BatchInProgress } from "../batch-in-progress.js";
 import { DatabaseCodecs } from "../types/codecs.js";
 import { ChangeReader } from "./change-reader.js";
 import { Delivery } from "./delivery.js";
@@ -52,12 +53,12 @@ export class PgoutputDecoder implements Decoder {
   readonly plugin = "pgoutput";
   readonly #reader = new MessageReader();
   readonly #codecs: CodecTable;
+  readonly #output = new BatchInProgress();
   readonly #changes: ChangeReader;
   readonly #versions = new RelationVersions();
   readonly #held: HeldTransactions;
   #announced = 0;
   #lastRelation: Relation | null = null;
-  #open: TransactionSlice | null = null;
   /** The transaction that the messages belong to that come now, unless they come whole. */
   #block: HeldTransaction | null = null;
   #delivery: Delivery | null = null;
@@ -66,11 +67,11 @@ export class PgoutputDecoder implements Decoder {
   constructor(options: PgoutputOptions = {}) {
     this.#held = new HeldTransactions(options.spill ?? null, options.maxHeldBytes);
     this.#codecs = options.codecs ?? BUILT_IN;
-    this.#changes = new ChangeReader(this.#codecs.isBinary);
+    this.#changes = new ChangeReader(this.#output, this.#codecs.isBinary);
   }
 
   get isInTransaction(): boolean {
-    return this.#open !== null || this.#block !== null;
+    return this.#output.open !== null || this.#block !== null;
   }
 
   get isDelivering(): boolean {
@@ -78,8 +79,7 @@ export class PgoutputDecoder implements Decoder {
   }
 
   get pending(): number {
-    const { batch } = this.#changes;
-    return batch.length + batch.transactions.length + batch.messages.length;
+    return this.#output.pending;
   }
 
   decode(bytes: Uint8Array, start: number, end: number): void {
@@ -88,19 +88,13 @@ export class PgoutputDecoder implements Decoder {
     reader.reset(bytes, start, end);
     const tag = reader.uint8();
     if (this.#block !== null) this.#hold(reader, tag, this.#block);
-    else if (this.#open !== null) this.#change(reader, tag);
+    else if (this.#output.open !== null) this.#change(reader, tag);
     else this.#boundary(reader, tag);
   }
 
   take(): Batch {
     if (this.#delivery !== null) this.#deliverPart(this.#delivery);
-    const open = this.#open;
-    const batch = this.#changes.take();
-    if (open !== null) {
-      open.to = batch.length;
-      this.#openSlice({ ...open, firstOrdinal: open.firstOrdinal + open.to - open.from });
-    }
-    return batch;
+    return this.#output.take();
   }
 
   close(): void {
@@ -128,8 +122,8 @@ export class PgoutputDecoder implements Decoder {
         this.#commit(boundaries.readCommit(reader), reader);
         break;
       case TAG.origin:
-        assert(this.#open !== null, "an origin is read inside a transaction");
-        this.#open.origin = boundaries.readOrigin(reader);
+        assert(this.#output.open !== null, "an origin is read inside a transaction");
+        this.#output.open.origin = boundaries.readOrigin(reader);
         break;
       case TAG.begin:
       case TAG.beginPrepare:
@@ -144,7 +138,7 @@ export class PgoutputDecoder implements Decoder {
   #boundary(reader: MessageReader, tag: number): void {
     switch (tag) {
       case TAG.begin:
-        this.#openSlice({ ...boundaries.readBegin(reader), firstOrdinal: 0 });
+        this.#output.begin({ ...boundaries.readBegin(reader), firstOrdinal: 0 });
         break;
       case TAG.streamStart:
         this.#streamStart(reader);
@@ -192,11 +186,11 @@ export class PgoutputDecoder implements Decoder {
         boundaries.readType(reader);
         break;
       case TAG.message: {
-        const message = readLogicalMessage(reader, this.#changes.batch.length);
-        if (message.isTransactional && this.#open === null) {
+        const message = readLogicalMessage(reader, this.#output.batch.length);
+        if (message.isTransactional && this.#output.open === null) {
           throw reader.error("a transactional message outside a transaction");
         }
-        this.#changes.batch.messages.push(message);
+        this.#output.batch.messages.push(message);
         break;
       }
       default:
@@ -308,10 +302,10 @@ export class PgoutputDecoder implements Decoder {
   }
 
   #commit(facts: Omit<CommitFacts, "xid">, reader: MessageReader): void {
-    const open = this.#open;
+    const { open } = this.#output;
     assert(open !== null, "a commit is read inside a transaction");
     if (open.commitLsn !== facts.commitLsn) throw reader.error("a commit of another transaction");
-    this.#closeSlice(open, facts.commitEndLsn);
+    this.#output.commit(open, facts.commitEndLsn);
   }
 
   /** Stream Commit and Commit Prepared: what was held is delivered, a part with each `take`. */
@@ -322,7 +316,7 @@ export class PgoutputDecoder implements Decoder {
       throw reader.error("the commit of a transaction whose changes were not received");
     }
     this.#held.take(held);
-    this.#openSlice({ xid, commitLsn, commitMs, firstOrdinal: 0 });
+    this.#output.begin({ xid, commitLsn, commitMs, firstOrdinal: 0 });
     this.#lastRelation = null;
     this.#delivery = new Delivery(held);
     this.#deliveredEndLsn = facts.commitEndLsn;
@@ -341,23 +335,9 @@ export class PgoutputDecoder implements Decoder {
     this.#lastRelation = null;
     this.#delivery = null;
     delivery.close();
-    assert(this.#open !== null, "a delivery has a slice");
-    this.#closeSlice(this.#open, this.#deliveredEndLsn);
-  }
-
-  #openSlice(
-    facts: Pick<TransactionSlice, "xid" | "commitLsn" | "commitMs" | "firstOrdinal" | "origin">,
-  ): void {
-    const { batch } = this.#changes;
-    const at = batch.length;
-    this.#open = { ...facts, from: at, to: at, commitEndLsn: null };
-    batch.transactions.push(this.#open);
-  }
-
-  #closeSlice(open: TransactionSlice, commitEndLsn: Lsn): void {
-    open.to = this.#changes.batch.length;
-    open.commitEndLsn = commitEndLsn;
-    this.#open = null;
+    const { open } = this.#output;
+    assert(open !== null, "a delivery has a slice");
+    this.#output.commit(open, this.#deliveredEndLsn);
   }
 
   #truncate(reader: MessageReader): void {

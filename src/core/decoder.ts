@@ -1,5 +1,5 @@
 import type { Batch } from "./batch.js";
-import type { CatalogType } from "./catalog.js";
+import type { CatalogTable, CatalogType } from "./catalog.js";
 import type { CellCodec } from "./cell-codec.js";
 import type { SpillStore } from "./spill.js";
 
@@ -70,6 +70,13 @@ export interface DecoderFactory {
   create(options?: DecoderOptions): Decoder;
   /** The codec that the decoder will use for a column of this type. */
   codecOf(typeOid: number, column?: string): CellCodec;
-  /** A factory for a database that has these types beside PostgreSQL's own. */
-  forTypes(types: readonly CatalogType[], isBinary: boolean): DecoderFactory & CodecTable;
+  /**
+   * A factory for a database that has these types beside PostgreSQL's own. `tables` are those that
+   * will be read, for plugins that do not describe them.
+   */
+  forTypes(
+    types: readonly CatalogType[],
+    isBinary: boolean,
+    tables?: readonly CatalogTable[],
+  ): DecoderFactory & CodecTable;
 }

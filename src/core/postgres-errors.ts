@@ -44,6 +44,11 @@ export function isPublicationSkipped(
   return notice.code === "55000" && (notice.message ?? "").includes(`"${publication}"`);
 }
 
+/** Whether an output plugin does not know an option that it was given (22023). */
+export function isUnknownOption(error: unknown): boolean {
+  return postgresCode(error) === "22023";
+}
+
 /** Gives an error from `pg` a code of ours. A TidemarkError comes back as it is. */
 export function fromPostgres(error: unknown, role: PostgresRole): TidemarkError {
   if (error instanceof TidemarkError) return error;

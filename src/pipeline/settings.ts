@@ -4,7 +4,7 @@ import { type Duration, parseDuration } from "../core/duration.js";
 import { TidemarkError } from "../core/errors.js";
 import type { PipelineDefinition } from "./builder.js";
 import { type CheckpointSettings, resolveCheckpoint } from "./checkpoint-settings.js";
-import type { RecordOptions } from "./specs.js";
+import type { RecordOptions, SlotSpec } from "./specs.js";
 import { resolveWalBudget, type WalBudgetSettings } from "./wal-budget-settings.js";
 
 /** Everything a run needs, complete and checked: no option is looked up after this. */
@@ -22,6 +22,7 @@ export interface Settings {
     readonly spillDirectory: string | null;
     readonly maxSpillBytes: number;
     readonly isBinary: boolean;
+    readonly plugin: "pgoutput" | "wal2json";
     readonly parsers: ValueParsers;
   };
   readonly resultsUrl: string;
@@ -87,6 +88,8 @@ export function resolveSettings(
     parseDuration(value ?? env(variable) ?? fallback, variable);
   const slotName = source.options.slot ?? env("TIDEMARK_SLOT") ?? `tidemark_${name}`;
   const record = recordSettings(run.record, env);
+  const walBudget = resolveWalBudget(run.walBudget, { env, slotName, isRecorded: record !== null });
+  requirePossible(source, record !== null || (walBudget?.detour ?? null) !== null);
   return deepFreeze({
     pipeline: name,
     source: {
@@ -100,6 +103,7 @@ export function resolveSettings(
       spillDirectory: source.options.spillDirectory ?? env("TIDEMARK_SPILL_DIRECTORY") ?? null,
       maxSpillBytes: source.options.maxSpillBytes ?? 16 * 2 ** 30,
       isBinary: source.options.binary ?? false,
+      plugin: source.options.plugin ?? "pgoutput",
       parsers: source.options.parsers ?? {},
     },
     resultsUrl,
@@ -125,8 +129,19 @@ export function resolveSettings(
       stopDeadlineMs: ms(undefined, "TIDEMARK_STOP_DEADLINE", "15s"),
     },
     record,
-    walBudget: resolveWalBudget(run.walBudget, { env, slotName, isRecorded: record !== null }),
+    walBudget,
   });
+}
+
+/** wal2json prints text alone, and recordings are cut at pgoutput's commits. */
+function requirePossible({ options }: SlotSpec, isRecorded: boolean): void {
+  if (options.plugin !== "wal2json" || (options.binary !== true && !isRecorded)) return;
+  throw new TidemarkError(
+    "CONFIG_INVALID",
+    `slot({ plugin: "wal2json" }) cannot be had with ${isRecorded ? "a recording" : "binary"}: ` +
+      "leave that out, or use pgoutput.",
+    { detail: { option: "plugin" } },
+  );
 }
 
 /** The recording that is asked for by `options` or by TIDEMARK_RECORD, a folder. */

@@ -28,6 +28,8 @@ export interface SlotOptions {
   readonly maxSpillBytes?: number | undefined;
   /** Values in binary form, where every type of the tables is read in it. Default: false. */
   readonly binary?: boolean | undefined;
+  /** The output plugin; "wal2json" where a server has it and policy asks. Default: "pgoutput". */
+  readonly plugin?: "pgoutput" | "wal2json" | undefined;
   /** How values of a type, or of one column (`schema.table.column`), are made for your code. */
   readonly parsers?: ValueParsers | undefined;
 }
@@ -124,6 +126,7 @@ const SLOT_OPTIONS = z.strictObject({
   spillDirectory: z.string().min(1).optional(),
   maxSpillBytes: z.number().int().min(1_048_576).optional(),
   binary: z.boolean().optional(),
+  plugin: z.enum(["pgoutput", "wal2json"]).optional(),
   parsers: z.record(z.string(), z.custom<ValueParser>(isParser, "takes parser(...)")).optional(),
 });
 

@@ -31,9 +31,9 @@ export async function describeTables(
     session,
     all.map(({ typeOid }) => typeOid),
   );
-  const text = decoder.forTypes(types, false);
+  const text = decoder.forTypes(types, false, plain);
   const isBinary = wantsBinary && all.every((one) => text.hasBinary(one.typeOid, one.column));
-  const chosen = isBinary ? decoder.forTypes(types, true) : text;
+  const chosen = isBinary ? decoder.forTypes(types, true, plain) : text;
   const tables = plain.map((table) => ({
     ...table,
     columns: table.columns.map((column) => {

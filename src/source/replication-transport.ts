@@ -42,8 +42,9 @@ export interface SystemIdentity {
 export interface TransportOptions {
   readonly url: string;
   readonly slotName: string;
-  readonly publication: string;
-  /** Further options of pgoutput (plugin-options.ts); protocol version 1 when absent. */
+  /** Null for a plugin that knows no publications. */
+  readonly publication: string | null;
+  /** Further options of the plugin (plugin-options.ts); pgoutput's version 1 when absent. */
   readonly pluginOptions?: Readonly<Record<string, string>>;
   /** Milliseconds the server is to wait for a sign of life from us; 0 turns that off. */
   readonly walSenderTimeoutMs: number;
@@ -85,7 +86,7 @@ export class ReplicationTransport {
   #isClosing = false;
   /** Why what comes next must not be read. */
   #refusal: TidemarkError | null = null;
-  readonly #publication: string;
+  readonly #publication: string | null;
   #settle: { resolve: () => void; reject: (error: unknown) => void } = {
     resolve: () => {},
     reject: () => {},
@@ -185,8 +186,10 @@ export class ReplicationTransport {
       "pg reads its socket with exactly one data listener",
     );
     client.on("notice", (notice) => {
-      if (isPublicationSkipped(notice, this.#publication))
-        this.#refusal = skipped(this.#publication);
+      const publication = this.#publication;
+      if (publication !== null && isPublicationSkipped(notice, publication)) {
+        this.#refusal = skipped(publication);
+      }
     });
     this.#connection = connection;
     this.#passOn = (frame) => parser.call(connection.stream, frame);
@@ -311,7 +314,7 @@ class StreamPlugin extends PgoutputPlugin {
   readonly #attach: (client: Client) => void;
 
   constructor(options: TransportOptions, attach: (client: Client) => void) {
-    super({ protoVersion: 1, publicationNames: [options.publication] });
+    super({ protoVersion: 1, publicationNames: [options.publication ?? ""] });
     this.#options = options;
     this.#attach = attach;
   }
@@ -324,9 +327,10 @@ class StreamPlugin extends PgoutputPlugin {
     const startLsn = await this.#options.beforeStart(await identifySystem(client), client);
     this.#attach(client);
     const { publication, pluginOptions = { proto_version: "1" } } = this.#options;
-    const names = `"${publication.replaceAll('"', '""')}"`;
-    const options = Object.entries({ ...pluginOptions, publication_names: names }).map(
-      ([option, value]) => `${option} '${value.replaceAll("'", "''")}'`,
+    const named =
+      publication === null ? {} : { publication_names: `"${publication.replaceAll('"', '""')}"` };
+    const options = Object.entries({ ...pluginOptions, ...named }).map(
+      ([option, value]) => `"${option}" '${value.replaceAll("'", "''")}'`,
     );
     const start = `START_REPLICATION SLOT "${slotName}" LOGICAL ${formatLsn(startLsn)}`;
     return (await client.query(`${start} (${options.join(", ")})`)) as never;

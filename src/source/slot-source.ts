@@ -24,6 +24,8 @@ import { SlotStream } from "./slot-stream.js";
 import { SpillFiles } from "./spill-files.js";
 import { sqlConnect } from "./sql-client.js";
 import { branchPoint, judgeServer, judgeStart } from "./start-verdict.js";
+import { askWal2json } from "./wal2json-options.js";
+import { requireWal2jsonTables } from "./wal2json-tables.js";
 
 /** Settings of a slot source, complete. */
 export interface SlotSourceOptions {
@@ -123,7 +125,10 @@ export class SlotSource implements ChangeSource {
     // A recording has transactions whole and in the order of their commits.
     const isStreaming = (this.#options.isStreaming ?? true) && !this.#options.record;
     const isBinary = this.#decoder.isBinary ?? false;
-    const options = pluginOptions({ versionNum, isStreaming, isBinary });
+    const options =
+      this.#options.decoder.plugin === "wal2json"
+        ? await this.#withSession((session) => askWal2json(session, this.#options))
+        : pluginOptions({ versionNum, isStreaming, isBinary });
     const recorder = await this.#openRecorder(options);
     let position: Position | null = null;
     const stream = await SlotStream.open({
@@ -166,6 +171,7 @@ export class SlotSource implements ChangeSource {
   /** Makes publication and slot ready; returns where the slot allows to begin, and what it read. */
   async #prepare(session: SqlSession, request: StreamRequest): Promise<Prepared> {
     const { publication, tables, kinds, slotName } = this.#options;
+    const { plugin } = this.#options.decoder;
     const settings = await readServerSettings(session);
     const { versionNum } = settings;
     requireReplication(settings, false);
@@ -182,12 +188,14 @@ export class SlotSource implements ChangeSource {
       isCopying: copiedTables.length > 0,
       beginsAnew,
       mayAdopt: this.#options.mayAdoptSlot,
+      plugin,
     });
     // The publication comes first: a slot decodes with the catalogue of the time of each change,
     // so that one that is younger than the slot fails on the backlog or, from version 18 on, skips
     // it in silence (FM41). Beside a slot that goes on, it is therefore never created.
     const mayCreate = this.#options.mayCreatePublication && verdict.action !== "resume";
-    await ensurePublication(session, { publication, tables, kinds, mayCreate });
+    if (plugin === "wal2json") await requireWal2jsonTables(session, { tables, copiedTables });
+    else await ensurePublication(session, { publication, tables, kinds, mayCreate });
     if (verdict.action === "resume") {
       const confirmed = slot?.confirmedFlushLsn ?? ZERO_LSN;
       return { from: verdict.from, checkpoint, confirmed, versionNum, snapshot: null };
@@ -199,7 +207,8 @@ export class SlotSource implements ChangeSource {
     await request.recordBirth();
     if (verdict.action === "recreate") await dropSlot(session, slotName);
     const snapshot = copiedTables.length > 0 ? await this.#createSnapshot(copiedTables) : null;
-    const from = snapshot?.lsn ?? (await createSlot(session, slotName, CREATE_LOCK_TIMEOUT_MS));
+    const from =
+      snapshot?.lsn ?? (await createSlot(session, { slotName, plugin }, CREATE_LOCK_TIMEOUT_MS));
     const full = await firstWithRows(session, this.#options.emptyTables ?? []);
     if (full !== null) {
       await snapshot?.close();

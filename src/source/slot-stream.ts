@@ -107,7 +107,7 @@ export class SlotStream implements ChangeStream {
     stream.#transport = await ReplicationTransport.open({
       url: options.url,
       slotName: options.slotName,
-      publication: options.publication,
+      publication: options.decoder.plugin === "pgoutput" ? options.publication : null,
       ...(options.pluginOptions === undefined ? {} : { pluginOptions: options.pluginOptions }),
       walSenderTimeoutMs: options.walSenderTimeoutMs,
       startTimeoutMs: options.startTimeoutMs ?? START_TIMEOUT_MS,
@@ -321,7 +321,8 @@ export class SlotStream implements ChangeStream {
     this.#isWatching = true;
     try {
       session = await this.#options.connect();
-      problem = await publicationProblem(session, this.#options);
+      const hasPublication = this.#options.decoder.plugin === "pgoutput";
+      problem = hasPublication ? await publicationProblem(session, this.#options) : null;
     } catch (error) {
       const cause = error instanceof TidemarkError ? error.cause : error;
       if (isShutdown(cause)) transport.abort(draining());

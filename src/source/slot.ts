@@ -50,13 +50,14 @@ export async function readSlot(session: SqlSession, slotName: string): Promise<S
  */
 export async function createSlot(
   session: SqlSession,
-  slotName: string,
+  { slotName, plugin }: { readonly slotName: string; readonly plugin: string },
   lockTimeoutMs: number,
 ): Promise<Lsn> {
   await session.query(`set lock_timeout = ${Math.floor(lockTimeoutMs)}`);
   const created = await session
-    .query("select lsn::text as lsn from pg_create_logical_replication_slot($1, 'pgoutput')", [
+    .query("select lsn::text as lsn from pg_create_logical_replication_slot($1, $2)", [
       slotName,
+      plugin,
     ])
     .then(
       ([row]) => ({ lsn: parseLsn(String(row?.["lsn"])) }),

@@ -17,6 +17,8 @@ export interface StartFacts {
   readonly beginsAnew?: boolean;
   /** The operator said that the slot's own position is the right place to begin. */
   readonly mayAdopt: boolean;
+  /** The output plugin that the slot is to have. Default: pgoutput. */
+  readonly plugin?: string;
 }
 
 /** What to do about the slot. */
@@ -43,7 +45,7 @@ export function judgeStart(facts: StartFacts): StartVerdict {
       { detail: { slot: slotName } },
     );
   }
-  refuseForeign(slotName, slot);
+  refuseForeign(facts, slot);
   if (beginsAnew) return { action: "recreate" };
   if (checkpoint === null) {
     if (facts.isBirthPending) return facts.isCopying ? { action: "recreate" } : adoptOwn(slot);
@@ -94,12 +96,12 @@ function adoptOwn(slot: SlotFacts): StartVerdict {
   return { action: "resume", from: slot.confirmedFlushLsn };
 }
 
-function refuseForeign(slotName: string, slot: SlotFacts): void {
-  if (slot.plugin === "pgoutput" && slot.database === slot.currentDatabase) return;
+function refuseForeign({ slotName, plugin = "pgoutput" }: StartFacts, slot: SlotFacts): void {
+  if (slot.plugin === plugin && slot.database === slot.currentDatabase) return;
   throw new TidemarkError(
     "SLOT_FOREIGN",
     `Replication slot ${slotName} belongs to database ${slot.database} with plugin ` +
-      `${slot.plugin}; Tidemark needs one of its own with pgoutput in ${slot.currentDatabase}. ` +
+      `${slot.plugin}; Tidemark needs one of its own with ${plugin} in ${slot.currentDatabase}. ` +
       "Choose another slot name.",
     { detail: { slot: slotName } },
   );

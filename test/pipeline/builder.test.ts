@@ -221,6 +221,16 @@ describe("settings", () => {
     );
   });
 
+  test.each([
+    ["binary", { binary: true }, {}],
+    ["a recording", {}, { TIDEMARK_RECORD: "/tmp/r" }],
+  ])("wal2json with %s is refused", (what, options, variables: Record<string, string>) => {
+    const defined = definition({ url: "postgres://h/d", plugin: "wal2json", ...options });
+    expect(() => resolveSettings(defined, (name) => variables[name])).toThrow(
+      `cannot be had with ${what}`,
+    );
+  });
+
   test("without a source, or with a malformed one, name option and variable", () => {
     expect(() => resolveSettings(definition({}), () => undefined)).toThrow(
       /slot\(\{ url \}\) or TIDEMARK_SOURCE_URL/,

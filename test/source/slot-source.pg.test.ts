@@ -333,8 +333,12 @@ test("FM23: a slot whose creation waits too long for an open transaction is give
   await writer.query("insert into t values (30, 'open')");
   const session = await sqlConnect({ url, role: "source", applicationName: "test" })();
   onTestFinished(() => session.end());
-  await expect(createSlot(session, slot, 200)).rejects.toMatchObject({ retry: "backoff" });
+  await expect(
+    createSlot(session, { slotName: slot, plugin: "pgoutput" }, 200),
+  ).rejects.toMatchObject({ retry: "backoff" });
   expect(await slotExists(slot)).toBe(false);
   await writer.query("rollback");
-  await expect(createSlot(session, slot, 5000)).resolves.toBeGreaterThan(0n);
+  await expect(
+    createSlot(session, { slotName: slot, plugin: "pgoutput" }, 5000),
+  ).resolves.toBeGreaterThan(0n);
 });

@@ -49,12 +49,12 @@ export async function checkPipeline(
     beginning.push(identity.finding);
     if (header !== undefined) {
       const progress = written.report === null ? undefined : written.report.progress;
-      const { slotName } = source;
+      const { slotName, plugin } = source;
       const { slot } = seen.report;
       const { server } = identity;
       const copied = copiedTables(definition.plan);
-      const facts = { slotName, slot, header, progress, server, copiedTables: copied };
-      beginning.push(judgeBeginning(facts));
+      const facts = { slotName, slot, plugin, header, progress, server };
+      beginning.push(judgeBeginning({ ...facts, copiedTables: copied }));
     }
   }
   return [

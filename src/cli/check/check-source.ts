@@ -3,11 +3,12 @@ import type { OutputShape } from "../../core/output.js";
 import type { SqlSession } from "../../core/sql.js";
 import type { PipelineDefinition } from "../../pipeline/builder.js";
 import { grammarFor } from "../../pipeline/conditions.js";
-import { kindsOf } from "../../pipeline/plan.js";
+import { copiedTables, kindsOf, type Plan, tablesOf } from "../../pipeline/plan.js";
 import type { Settings } from "../../pipeline/settings.js";
 import { readServerSettings } from "../../source/server-facts.js";
 import { readSlot, type SlotFacts } from "../../source/slot.js";
 import { slotActive } from "../../source/slot-source.js";
+import { requireWal2jsonTables } from "../../source/wal2json-tables.js";
 import { collect, type Finding, failure, ok } from "./finding.js";
 import { judgeClocks } from "./judge-machine.js";
 import { judgeServerSettings } from "./judge-server.js";
@@ -31,7 +32,7 @@ export async function checkSource(
   settings: Settings,
 ): Promise<SourceReport> {
   const { plan } = definition;
-  const { publication, slotName, mayCreatePublication } = settings.source;
+  const { publication, slotName, mayCreatePublication, plugin } = settings.source;
   const server = await readServerSettings(session);
   // Before the checkpoint, which a running pipeline moves first: so the slot never looks ahead.
   const slot = await readSlot(session, slotName);
@@ -51,16 +52,26 @@ export async function checkSource(
       ...(await collect("open transactions", async () => [
         judgeTransactions(await readOldestTransaction(session)),
       ])),
-      ...(await collect("publication", () =>
-        checkPublication(session, {
-          ...{ publication, tables, kinds: kindsOf(plan) },
-          ...{ mayCreate, canCreateInDatabase },
-        }),
-      )),
+      ...(plugin === "wal2json"
+        ? await collect("wal2json", () => checkWal2json(session, plan))
+        : await collect("publication", () =>
+            checkPublication(session, {
+              ...{ publication, tables, kinds: kindsOf(plan) },
+              ...{ mayCreate, canCreateInDatabase },
+            }),
+          )),
       ...findings,
       ...outputs.findings,
     ],
   };
+}
+
+async function checkWal2json(session: SqlSession, plan: Plan): Promise<Finding[]> {
+  await requireWal2jsonTables(session, {
+    tables: tablesOf(plan),
+    copiedTables: copiedTables(plan),
+  });
+  return [ok("wal2json", "Its tables can be followed without a publication")];
 }
 
 async function checkClocks(session: SqlSession): Promise<Finding> {

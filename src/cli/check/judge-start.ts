@@ -11,6 +11,7 @@ import { type Finding, fail, failure, ok, warn } from "./finding.js";
 export interface BeginningFacts {
   readonly slotName: string;
   readonly slot: SlotFacts | null;
+  readonly plugin: string;
   readonly header: CheckpointHeader | null;
   /** Tables that the first run copies. */
   readonly copiedTables: readonly string[];
@@ -22,7 +23,7 @@ export interface BeginningFacts {
 
 /** Where the next start begins, or why it would refuse. */
 export function judgeBeginning(facts: BeginningFacts): Finding {
-  const { slotName, slot, header, progress, server, copiedTables } = facts;
+  const { slotName, slot, plugin, header, progress, server, copiedTables } = facts;
   const checkpoint = header?.position ?? null;
   const isBirthPending = header !== null && checkpoint === null;
   const isCopying = copiedTables.length > 0;
@@ -31,7 +32,7 @@ export function judgeBeginning(facts: BeginningFacts): Finding {
     if (progress !== undefined && !isPending) refuseOrphanedResults(progress, header);
     const earlier = header?.earlier ?? [];
     const known = { slotName, slot, checkpoint, earlier, isBirthPending, isCopying };
-    const verdict = judgeStart({ ...known, mayAdopt: false });
+    const verdict = judgeStart({ ...known, mayAdopt: false, plugin });
     if (server !== null && checkpoint !== null) judgeServer(server, checkpoint);
     if (verdict.action === "resume") {
       return ok("start", `The pipeline goes on from ${formatLsn(checkpoint?.lsn ?? verdict.from)}`);

@@ -5,10 +5,10 @@ import { PgoutputDecoder } from "../../../decoders/pgoutput/index.js";
 import { DatabaseCodecs } from "../../../decoders/types/codecs.js";
 import type { Batch } from "../../../src/core/batch.js";
 import type { CatalogType } from "../../../src/core/catalog.js";
-import { TidemarkError } from "../../../src/core/errors.js";
 import { dump } from "../../fixtures/batch-dump.js";
+import { expectCode, mutate, readAll } from "../../fixtures/hostile-bytes.js";
 import * as m from "../../fixtures/pgoutput-messages.js";
-import { type Random, randomOf } from "../../torture/random.js";
+import { randomOf } from "../../torture/random.js";
 
 const MUTATIONS = Number(process.env["FUZZ_MUTATIONS"] ?? 20_000);
 const seed = Number(process.env["FUZZ_SEED"] ?? Date.now() % 2 ** 31);
@@ -130,66 +130,6 @@ function asBinary(message: Buffer): Buffer {
     }
     if (at === marked.length) return marked;
     at += 1;
-  }
-}
-
-function mutate(bytes: Buffer, others: readonly Buffer[], random: Random): Buffer {
-  const mutated = Buffer.from(bytes);
-  const at = random.between(0, mutated.length - 1);
-  switch (random.between(0, 5)) {
-    case 0:
-      return mutated.subarray(0, at);
-    case 1: // a length, a count or an OID that lies
-      if (at + 4 <= mutated.length) {
-        mutated.writeInt32BE(Math.trunc((random.next() - 0.5) * 2 ** random.between(1, 32)), at);
-      }
-      return mutated;
-    case 2:
-      return Buffer.concat([mutated.subarray(0, at), Buffer.alloc(random.between(1, 9), at)]);
-    case 3: {
-      const other = others[random.between(0, others.length - 1)] as Buffer;
-      return Buffer.concat([mutated.subarray(0, at), other.subarray(at)]);
-    }
-    case 4:
-      mutated[at] = random.between(0, 255);
-      return mutated;
-    default:
-      for (let flips = random.between(1, 4); flips > 0; flips--) {
-        const place = random.between(0, mutated.length - 1);
-        mutated[place] = (mutated[place] as number) ^ (1 << random.between(0, 7));
-      }
-      return mutated;
-  }
-}
-
-/** Throws unless `error` is a TidemarkError of this code. */
-function expectCode(error: unknown, code: string): void {
-  if (!(error instanceof TidemarkError) || error.code !== code) throw error;
-  if (code !== "PROTOCOL") return;
-  const { tag, offset } = error.detail;
-  if (typeof tag !== "number" || typeof offset !== "number") throw error;
-}
-
-/** Every cell lies in its message; its value is one of its type, or BAD_VALUE. */
-function readAll(batch: Batch, bytes: number): void {
-  // A cell is two numbers and takes one byte at least; arrays double as they grow.
-  if (batch.cells.length > Math.max(8192, 8 * bytes)) throw new Error("cells beyond the bytes");
-  for (let i = 0; i < batch.length; i++) {
-    for (const image of [batch.after[i] as number, batch.before[i] as number]) {
-      if (image < 0) continue;
-      batch.relations[i]?.columns.forEach(({ codec }, index) => {
-        const start = batch.cells[image + 2 * index] as number;
-        const end = batch.cells[image + 2 * index + 1] as number;
-        if (start < 0) return;
-        const own = batch.bytes[i] as Uint8Array;
-        if (end < start || end > own.length) throw new Error("a cell past its message");
-        try {
-          codec.decode(own, start, end);
-        } catch (error) {
-          expectCode(error, "BAD_VALUE");
-        }
-      });
-    }
   }
 }
 

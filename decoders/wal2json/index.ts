@@ -1,0 +1,1 @@
+export { Wal2jsonDecoder } from "./decoder.js";
