@@ -95,7 +95,14 @@ export {
   type WalDetourOptions,
 } from "./pipeline/specs.js";
 export type { RunStatus } from "./pipeline/status.js";
-export { cumulating, hopping, tumbling, type WindowSpec } from "./pipeline/window-specs.js";
+export {
+  cumulating,
+  hopping,
+  session,
+  sliding,
+  tumbling,
+  type WindowSpec,
+} from "./pipeline/window-specs.js";
 export type { BudgetEvent, DetourStatus } from "./source/detour/budget-event.js";
 
 /** How {@link start} runs a pipeline. */

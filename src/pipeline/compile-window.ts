@@ -6,17 +6,19 @@ import type { BoundAggregate } from "../operators/window/aggregate-list.js";
 import { createAggregate } from "../operators/window/aggregates/create.js";
 import { GridOperator } from "../operators/window/grid-operator.js";
 import { LateRows, lateShape } from "../operators/window/late-rows.js";
+import { SessionOperator } from "../operators/window/session-operator.js";
+import { SlidingOperator } from "../operators/window/sliding-operator.js";
 import { cumulatingGrid, hoppingGrid, type WindowGrid } from "../operators/window/window-grid.js";
 import { WindowOperator } from "../operators/window/window-operator.js";
 import {
   type AggregatePlan,
+  type GridWindow,
   type LateNode,
   nodesOf,
   type Plan,
   type SourceNode,
   type ViewNode,
   type WindowNode,
-  type WindowPlan,
 } from "./plan.js";
 
 /** A step of the plan with what it became. */
@@ -74,16 +76,31 @@ export function compileWindow(parts: WindowParts): Compiled[] {
     const operator = new WindowOperator({ ...common, window: bounds });
     return [{ node, operator, shape }];
   }
+  const emission = { ...node.emission, retainMs };
+  const shared = { ...common, emission, late: late?.operator ?? null };
+  const others = late === null ? [] : [late];
+  if (window.kind === "session" || window.kind === "sliding") {
+    if (window.kind === "session") refuseRetainAfterClose(node, view);
+    const options = { ...shared, eventTimeColumn: source.eventTime, isLocalTime };
+    const operator =
+      window.kind === "session"
+        ? new SessionOperator({ ...options, gapMs: window.gapMs })
+        : new SlidingOperator({ ...options, rangeMs: window.rangeMs });
+    return [{ node, operator, shape }, ...others];
+  }
   const grid = gridOf(window);
   const otherOf = window.kind === "cumulating" ? grid.fromOf : grid.toOf;
-  const operator = new GridOperator({
-    ...common,
-    grid,
-    print: { isLocalTime, otherOf: window.otherColumn === null ? null : otherOf },
-    emission: { ...node.emission, retainMs },
-    late: late?.operator ?? null,
-  });
-  return [{ node, operator, shape }, ...(late === null ? [] : [late])];
+  const print = { isLocalTime, otherOf: window.otherColumn === null ? null : otherOf };
+  return [{ node, operator: new GridOperator({ ...shared, grid, print }), shape }, ...others];
+}
+
+/** The view's row of a session is found by its state. */
+function refuseRetainAfterClose(node: WindowNode, { retainMs }: ViewNode): void {
+  if (retainMs === null || node.emission.latenessMs === null) return;
+  throw invalid(
+    `${node.id}: a session's row leaves the view by its state, which is gone when it has closed; ` +
+      "leave out retain, or emit and lateness",
+  );
 }
 
 /** Columns of its input that a window names. */
@@ -97,7 +114,7 @@ function isPlainTumbling({ window, emission }: WindowNode): boolean {
   return window?.kind === "tumbling" && window.otherColumn === null && isPlain;
 }
 
-function gridOf(window: WindowPlan): WindowGrid {
+function gridOf(window: GridWindow): WindowGrid {
   const { sizeMs, offsetMs } = window;
   if (window.kind === "cumulating") return cumulatingGrid(window.stepMs, sizeMs, offsetMs);
   const slideMs = window.kind === "hopping" ? window.slideMs : sizeMs;

@@ -61,6 +61,8 @@ function describeNode(node: PlanNode): string {
 }
 
 function describeWindow(window: WindowPlan): string {
+  if (window.kind === "session") return `sessions with gaps up to ${formatDuration(window.gapMs)}`;
+  if (window.kind === "sliding") return `the ${formatDuration(window.rangeMs)} up to each row`;
   const size = formatDuration(window.sizeMs);
   if (window.kind === "hopping")
     return `windows of ${size} every ${formatDuration(window.slideMs)}`;

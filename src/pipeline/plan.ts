@@ -81,7 +81,32 @@ export interface CumulatingWindow {
   readonly otherColumn: string | null;
 }
 
-export type WindowPlan = TumblingWindow | HoppingWindow | CumulatingWindow;
+/** Rows of a key that are at most a gap apart. */
+export interface SessionWindow {
+  readonly kind: "session";
+  readonly gapMs: number;
+  /** Result column that holds the time of the session's first row. */
+  readonly column: string;
+  /** Result column that holds the time of its last row; null where there is none. */
+  readonly otherColumn: string | null;
+}
+
+/** The time up to each row. */
+export interface SlidingWindow {
+  readonly kind: "sliding";
+  readonly rangeMs: number;
+  /** Result column that holds the row's time. */
+  readonly column: string;
+  readonly otherColumn: null;
+}
+
+/** Windows that lie where the clock says. */
+export type GridWindow = TumblingWindow | HoppingWindow | CumulatingWindow;
+
+/** Windows that lie where rows do. */
+export type EventWindow = SessionWindow | SlidingWindow;
+
+export type WindowPlan = GridWindow | EventWindow;
 
 /** When results of windows are given out. */
 export interface EmissionPlan {

@@ -1,9 +1,17 @@
 import { type Duration, parseDuration } from "../core/duration.js";
 import { TidemarkError } from "../core/errors.js";
-import type { CumulatingWindow, EmissionPlan, HoppingWindow, TumblingWindow } from "./plan.js";
+import type {
+  CumulatingWindow,
+  EmissionPlan,
+  HoppingWindow,
+  SessionWindow,
+  SlidingWindow,
+  TumblingWindow,
+  WindowPlan,
+} from "./plan.js";
 
 /** A kind of window. */
-export type WindowSpec = TumblingWindow | HoppingWindow | CumulatingWindow;
+export type WindowSpec = WindowPlan;
 
 /** Options of {@link tumbling}. */
 export interface TumblingOptions {
@@ -90,6 +98,47 @@ export function cumulating(options: CumulatingOptions): CumulatingWindow {
   };
 }
 
+/** Options of {@link session}. */
+export interface SessionOptions {
+  /** Rows of a key that are at most so far apart, exactly so far included, are in one session. */
+  readonly gap: Duration;
+  /** Result column with the time of the first row. Default: `session_start`. */
+  readonly column?: string;
+  /** Another result column, with the time of the last row. */
+  readonly end?: string;
+}
+
+/** Sessions: rows of a key that follow each other closely. Rows that leave can split them. */
+export function session({ gap, column, end }: SessionOptions): SessionWindow {
+  return {
+    kind: "session",
+    gapMs: parseDuration(gap, "session({ gap })"),
+    column: column ?? "session_start",
+    otherColumn: end ?? null,
+  };
+}
+
+/** Options of {@link sliding}. */
+export interface SlidingOptions {
+  /** How far back a result reaches, exactly so far included. */
+  readonly range: Duration;
+  /** Result column with the row's time. Default: `row_time`. */
+  readonly column?: string;
+}
+
+/**
+ * The time up to each row, as `OVER (PARTITION BY … ORDER BY time RANGE BETWEEN range PRECEDING AND
+ * CURRENT ROW)`. Rows of one key and time are peers: they have one result, and one row in the view.
+ */
+export function sliding({ range, column }: SlidingOptions): SlidingWindow {
+  return {
+    kind: "sliding",
+    rangeMs: parseDuration(range, "sliding({ range })"),
+    column: column ?? "row_time",
+    otherColumn: null,
+  };
+}
+
 /** When results of windows are given out. */
 export type Emit = "changes" | "close" | { readonly every: Duration };
 
@@ -132,6 +181,11 @@ export function emissionOf(
   if (emit === "changes") return { early: "flush", latenessMs };
   if (typeof emit !== "object") {
     throw invalid('.window(..., { emit }) takes "changes", "close" or { every: "10 seconds" }');
+  }
+  if (window.kind === "session" || window.kind === "sliding") {
+    throw invalid(
+      `${window.kind} windows are given out with every change or on close: leave every out`,
+    );
   }
   return { early: wholeMs(emit.every, "window(..., { emit: { every } })"), latenessMs };
 }

@@ -94,6 +94,11 @@ export class GroupTable {
     for (const byte of key) this.#addByte(byte);
   }
 
+  /** The key as it was named, as a view that is valid until another is. */
+  get namedKey(): Uint8Array {
+    return this.#key.subarray(0, this.#length);
+  }
+
   /** The slot of the key in the window; made if there is none (`isNew` tells). */
   slot(window: number): number {
     const hash = mix(this.#hash, window);

@@ -9,6 +9,8 @@ import {
   cumulating,
   type EmissionOptions,
   hopping,
+  session,
+  sliding,
   tumbling,
   type WindowSpec,
 } from "../../src/pipeline/window-specs.js";
@@ -16,14 +18,23 @@ import { type RowChange, runWindow, type WindowRun } from "../fixtures/window-ru
 import { usePostgres } from "../services/postgres.js";
 import { type Random, seededRandom } from "../torture/random.js";
 
-const CASES = Number(process.env["TIDEMARK_TEST_CASES"] ?? 400);
+const CASES = Number(process.env["TIDEMARK_TEST_CASES"] ?? 500);
 const { sql } = await usePostgres();
 
 /** A kind of window, and its windows of a time in SQL: columns `f` and `t`, from and to. */
 interface Kind {
   readonly window: WindowSpec;
   readonly named: "f" | "t";
+  /** Empty for windows that lie where rows do. */
   readonly windows: string;
+}
+
+function eventKindOf(random: Random): Kind {
+  const ms = [0, 1, 250, 1000, 3000][random.between(0, 4)] as number;
+  const window = random.chance(0.5)
+    ? session({ gap: ms, column: "f", end: "t" })
+    : sliding({ range: ms * random.between(1, 9), column: "f" });
+  return { window, named: "f", windows: "" };
 }
 
 const ORIGINS = [0, Date.UTC(2026, 9, 25), -40_000];
@@ -68,6 +79,7 @@ interface Case extends Kind {
 }
 
 function caseOf(random: Random): Case {
+  if (random.chance(0.4)) return eventCaseOf(random);
   const kind = kindOf(random);
   const lateness = random.chance(0.5) ? random.between(0, 5000) : undefined;
   const emit = (["changes", "close", { every: random.between(1, 9000) }] as const)[
@@ -81,6 +93,24 @@ function caseOf(random: Random): Case {
     isAppendOnly,
     retainMs: random.chance(0.3) ? random.between(0, 20_000) : null,
     outOfOrderMs: random.chance(0.5) ? 0 : random.between(0, 8000),
+    transactions: changesOf(random, isAppendOnly),
+  };
+}
+
+/** Where rows can be late for such windows, it depends on the others; here none is. */
+function eventCaseOf(random: Random): Case {
+  const kind = eventKindOf(random);
+  const emit = random.chance(0.5) ? ("changes" as const) : ("close" as const);
+  const lateness = random.chance(0.3) ? random.between(0, 5000) : undefined;
+  const closes = emit === "close" || lateness !== undefined;
+  const isRetained = random.chance(0.3) && !(closes && kind.window.kind === "session");
+  const isAppendOnly = closes || isRetained || random.chance(0.4);
+  return {
+    ...kind,
+    emission: { emit, ...(lateness === undefined ? {} : { lateness }) },
+    isAppendOnly,
+    retainMs: isRetained ? random.between(0, 20_000) : null,
+    outOfOrderMs: 20_000,
     transactions: changesOf(random, isAppendOnly),
   };
 }
@@ -153,8 +183,75 @@ function planOf({ window, emission, isAppendOnly, retainMs, outOfOrderMs }: Case
   }).plan;
 }
 
+const VALUES = "count(*) count(n) sum(n) sum(m) avg(m) sum(x) min(m) max(at)".split(" ");
+
+const EVENTS = `select k, at, n, m, f as v, weight, mark
+  from unnest($1::text[], $2::timestamptz[], $3::integer[], $4::numeric[], $5::float8[],
+    $6::integer[], $7::float8[]) as e(k, at, n, m, f, weight, ms),
+  lateral (select case when ms > '-infinity'
+    then timestamptz 'epoch' + ms * interval '1 ms' end as mark) as marks`;
+
+function parametersOf({ events }: WindowRun): unknown[] {
+  return [
+    ...[0, 1, 2, 3, 4].map((i) => events.map(({ cells }) => cells[i])),
+    events.map(({ weight }) => weight),
+    events.map(({ watermarkMs }) => watermarkMs),
+  ];
+}
+
+/** The same for windows that lie where rows do. */
+async function expectedOfEvents(one: Case, run: WindowRun): Promise<Expected> {
+  const { window, emission, retainMs } = one;
+  const isFinal = emission.emit === "close";
+  const lateness = Number(emission.lateness ?? 0);
+  const end = (after: number): string =>
+    `timestamptz 'epoch' + interval '${Number.isFinite(run.watermarkMs) ? run.watermarkMs : 0} ms'
+       - interval '${after} ms'`;
+  const gap = `interval '${window.kind === "session" ? window.gapMs : 0} ms'`;
+  const range = `interval '${window.kind === "sliding" ? window.rangeMs : 0} ms'`;
+  const over = `over (partition by k order by at range between ${range} preceding and current row)`;
+  const isShown = [
+    ...(isFinal ? [`t + ${gap} < ${end(lateness)}`] : []),
+    ...(retainMs === null ? [] : [`not t + ${gap} < ${end(retainMs)}`]),
+  ];
+  const cells = (suffix: string): string =>
+    VALUES.map((value) => `(${value} ${suffix})::text`).join(", ");
+  const results =
+    window.kind === "session"
+      ? `select k, min(at) as f, max(at) as t, array[max(at)::text, ${cells("")}] as cells
+         from numbered group by k, number`
+      : `select distinct k, at as f, at as t, array[${cells(over)}] as cells from counted`;
+  const [found] = await sql(
+    `with events as (${EVENTS}),
+     netted as (select k, at, n, m, v, sum(weight) as copies from events
+       where isfinite(at) group by k, at, n, m, v),
+     counted as (select k, at, n, m, v as x from netted, generate_series(1, copies)),
+     begun as (select *, coalesce(at - lag(at) over (partition by k order by at) > ${gap}, true)
+       as is_new from counted),
+     numbered as (select *, count(*) filter (where is_new)
+       over (partition by k order by at rows unbounded preceding) as number from begun),
+     results as (${results})
+     select coalesce((select jsonb_agg(jsonb_build_array(k, f::text) || to_jsonb(cells))
+         from results where ${["true", ...isShown].join(" and ")}), '[]')::text as rows,
+       (select count(*) from events where not coalesce(isfinite(at), false))::text as late`,
+    parametersOf(run),
+  );
+  const rows = JSON.parse(String(found?.["rows"])) as (string | null)[][];
+  const hasLate = isFinal || emission.lateness !== undefined;
+  return {
+    rows: rows.map((row) => JSON.stringify(row)).sort(),
+    late: hasLate ? Number(found?.["late"]) : 0,
+  };
+}
+
+interface Expected {
+  readonly rows: readonly string[];
+  readonly late: number;
+}
+
 /** The view and the number of late rows as PostgreSQL computes them. */
-async function expected(one: Case, run: WindowRun): Promise<{ rows: string[]; late: number }> {
+async function expected(one: Case, run: WindowRun): Promise<Expected> {
+  if (one.windows === "") return expectedOfEvents(one, run);
   const { emit } = one.emission;
   const lateness = one.emission.lateness ?? (emit === "close" ? 0 : null);
   const ms = (n: number): string => `interval '${Number.isFinite(n) ? n : 0} ms'`;
@@ -165,16 +262,10 @@ async function expected(one: Case, run: WindowRun): Promise<{ rows: string[]; la
   const isFinal = emit === "close" ? closed(end, lateness as number) : "true";
   const isOver = closed("mark", lateness as number | null);
   const isLate = `(${isOver} or ${closed("mark", one.retainMs)})`;
-  const values = "count(*) count(n) sum(n) sum(m) avg(m) sum(f) min(m) max(at)".split(" ");
   const names = one.named === "f" ? ["f", "t"] : ["t", "f"];
   // An event that took a row out takes away one that is the same and came in before.
   const [found] = await sql(
-    `with events as (
-       select k, at, n, m, f as v, weight, mark
-       from unnest($1::text[], $2::timestamptz[], $3::integer[], $4::numeric[], $5::float8[],
-         $6::integer[], $7::float8[]) as e(k, at, n, m, f, weight, ms),
-       lateral (select case when ms > '-infinity'
-         then timestamptz 'epoch' + ms * interval '1 ms' end as mark) as marks),
+    `with events as (${EVENTS}),
      placed as (select e.*, w.f, w.t, ${isLate} as is_late
        from events e, lateral (${one.windows}) w where isfinite(at)),
      netted as (select k, f, t, at, n, m, v, sum(weight) as copies
@@ -182,15 +273,11 @@ async function expected(one: Case, run: WindowRun): Promise<{ rows: string[]; la
      counted as (select k, f, t, at, n, m, v as x from netted, generate_series(1, copies))
      select coalesce((select jsonb_agg(row) from (select jsonb_build_array(
          k, ${names.map((name) => `${name}::text`).join(", ")},
-         ${values.map((value) => `(${value.replace("(f)", "(x)")})::text`).join(", ")}) as row
+         ${VALUES.map((value) => `(${value})::text`).join(", ")}) as row
        from counted where not ${isGone} and ${isFinal} group by k, f, t) r), '[]')::text as rows,
        (select count(*) from events e where not coalesce(isfinite(at), false) or exists (
          select from (${one.windows}) w where ${isLate}))::text as late`,
-    [
-      ...[0, 1, 2, 3, 4].map((i) => run.events.map(({ cells }) => cells[i])),
-      run.events.map(({ weight }) => weight),
-      run.events.map(({ watermarkMs }) => watermarkMs),
-    ],
+    parametersOf(run),
   );
   const rows = JSON.parse(String(found?.["rows"])) as (string | null)[][];
   const hasLate = emit !== "changes" || lateness !== null;

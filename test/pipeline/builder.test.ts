@@ -39,7 +39,8 @@ describe("a definition", () => {
       "  window public.stats: of from public.sales filter: windows of 7m by shop: n = count(*), total = sum(amount)",
       "  view public.stats: of window public.stats: table public.stats, windows kept for 1d",
     ]);
-    expect(plan.nodes.find((node) => node.op === "window")?.window?.offsetMs).toBe(60_000);
+    const window = plan.nodes.find((node) => node.op === "window")?.window;
+    expect(window).toMatchObject({ kind: "tumbling", offsetMs: 60_000 });
   });
 
   test.each<[string, () => unknown, RegExp]>([

@@ -1,7 +1,7 @@
 import { formatLsn, type Lsn } from "../../core/lsn.js";
 import type { OutputShape } from "../../core/output.js";
 import { quoteIdent } from "../../core/sql.js";
-import { nodesOf, type Plan } from "../../pipeline/plan.js";
+import { nodesOf, type Plan, type WindowPlan } from "../../pipeline/plan.js";
 import type { ReplayOutcome } from "../../pipeline/replay.js";
 import type { ComparedRows } from "./compare-results.js";
 
@@ -42,14 +42,34 @@ export function comparedRows(range: ComparedRange, shape: OutputShape): Compared
     return time.sqlType === "timestamp with time zone" ? zoned : `${zoned} at time zone 'UTC'`;
   };
   const column = quoteIdent(time.name);
-  const first = Math.ceil(firstCommitMs / window.sizeMs) * window.sizeMs;
+  const { stepMs, leadMs, tailMs } = reachOf(window);
+  const first = Math.ceil((firstCommitMs + leadMs) / stepMs) * stepMs;
   const conditions = [`${column} >= ${moment(first)}`];
   const words = [`windows from ${new Date(first).toISOString()}`];
   if (resultsLsn !== outcome.toLsn) {
-    const before = (watermarkMs ?? Number.NEGATIVE_INFINITY) - window.sizeMs;
+    const before = (watermarkMs ?? Number.NEGATIVE_INFINITY) - tailMs;
     const last = Number.isFinite(before) ? moment(before) : "'-infinity'";
     conditions.push(`${column} <= ${last}`);
     words.push(`that were over at the end of the range`);
   }
   return { words: words.join(" "), condition: conditions.join(" and ") };
+}
+
+/**
+ * How far the time that names a window lies behind the first row it may have, and before the last;
+ * of a session only that nothing can have joined it from before.
+ */
+function reachOf(window: WindowPlan): { stepMs: number; leadMs: number; tailMs: number } {
+  switch (window.kind) {
+    case "tumbling":
+      return { stepMs: window.sizeMs, leadMs: 0, tailMs: window.sizeMs };
+    case "hopping":
+      return { stepMs: 1, leadMs: 0, tailMs: window.sizeMs };
+    case "cumulating":
+      return { stepMs: 1, leadMs: window.sizeMs, tailMs: 0 };
+    case "session":
+      return { stepMs: 1, leadMs: window.gapMs, tailMs: window.gapMs };
+    case "sliding":
+      return { stepMs: 1, leadMs: window.rangeMs, tailMs: 0 };
+  }
 }

@@ -233,7 +233,7 @@ export class GridOperator implements OutputOperator {
     const ripeMs = Math.floor(watermarkMs / everyMs) * everyMs;
     if (!(ripeMs > this.#ripeMs.value)) return;
     this.#ripeMs.value = ripeMs;
-    this.#lists.ripen();
+    this.#lists.ripen(true);
   }
 
   /** The next watermark at which something is to be done. */

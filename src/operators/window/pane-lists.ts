@@ -1,5 +1,6 @@
 import type { BlockReader, BlockWriter } from "../../state/block.js";
 import { GroupTable } from "../../state/group-table.js";
+import type { KeyedState } from "../../state/keyed-state.js";
 import type { StateColumn } from "../../state/state-column.js";
 import { PaneList } from "./pane-list.js";
 
@@ -23,7 +24,7 @@ export class PaneLists implements StateColumn {
   readonly #keys: GroupTable;
   #lists: (PaneList | undefined)[] = [];
   #changed: PaneList[] = [];
-  #panes: GroupTable | null = null;
+  #panes: KeyedState | null = null;
   readonly #onAdded: (list: PaneList, slot: number) => void;
 
   /** `onAdded` is told of each pane that came into a list, also when state is restored. */
@@ -38,13 +39,13 @@ export class PaneLists implements StateColumn {
   }
 
   /** The state that these are the panes of; once, before anything else. */
-  attach(panes: GroupTable): void {
+  attach(panes: KeyedState): void {
     this.#panes = panes;
   }
 
   /** Puts a pane that was made just now into its key's list. */
   add(slot: number): PaneList {
-    const panes = this.#panes as GroupTable;
+    const panes = this.#panes as KeyedState;
     this.#keys.setKey(panes.keyOf(slot));
     const number = this.#keys.slot(0);
     let list = this.#lists[number];
@@ -60,6 +61,13 @@ export class PaneLists implements StateColumn {
 
   listOf(slot: number): PaneList {
     return this.#lists[this.#listOf[slot] as number] as PaneList;
+  }
+
+  /** The list of the key that was named to the panes' state; null when it has none. */
+  ofNamedKey(): PaneList | null {
+    this.#keys.setKey((this.#panes as KeyedState).namedKey);
+    const number = this.#keys.find(0);
+    return number < 0 ? null : (this.#lists[number] ?? null);
   }
 
   /** The list with this number; undefined when it is gone. */
@@ -87,11 +95,18 @@ export class PaneLists implements StateColumn {
     list.changed.push(slot);
   }
 
-  /** Makes due what is pending. */
-  ripen(): void {
+  /** Makes due what is pending. Where that may have been saved, it is saved anew. */
+  ripen(maySave = false): void {
     for (const { changed } of this.#changed) {
-      for (const slot of changed) this.#flags[slot] = DUE;
+      for (const slot of changed) {
+        if (maySave) this.#panes?.touch(slot);
+        this.#flags[slot] = DUE;
+      }
     }
+  }
+
+  isChanged(slot: number): boolean {
+    return this.#flags[slot] !== 0;
   }
 
   isDue(slot: number): boolean {
@@ -140,7 +155,7 @@ export class PaneLists implements StateColumn {
     const list = this.listOf(slot);
     const wasChanged = this.#flags[slot] !== 0;
     this.#flags[slot] = 0;
-    list.remove(slot, (this.#panes as GroupTable).windowOf(slot));
+    list.remove(slot, (this.#panes as KeyedState).windowOf(slot));
     if (wasChanged) {
       list.changed = list.changed.filter((other) => other !== slot);
       if (list.changed.length === 0) this.#changed.splice(this.#changed.indexOf(list), 1);
