@@ -3,7 +3,7 @@ import { readNotices } from "../../sinks/postgres/run-state-table.js";
 import { CheckpointFolder } from "../checkpoint/file/checkpoint-folder.js";
 import { FileCheckpointStore } from "../checkpoint/file/file-store.js";
 import { type JudgedState, judgeState } from "../core/judge-state.js";
-import type { SqlConnect, SqlRow, SqlSession } from "../core/sql.js";
+import { type SqlConnect, type SqlRow, type SqlSession, tableExists } from "../core/sql.js";
 import { formatLsn, type PipelineDefinition, redisStore } from "../index.js";
 import { resolveSettings, type Settings } from "../pipeline/settings.js";
 import { GrowingRecording } from "../source/detour/growing-recording.js";
@@ -102,10 +102,7 @@ function one(
   table?: string,
 ): Promise<SqlRow | null> {
   return withSession(connect, async (session) => {
-    if (table !== undefined) {
-      const [found] = await session.query("select to_regclass('tidemark.' || $1) as t", [table]);
-      if (found?.["t"] === null) return null;
-    }
+    if (table !== undefined && !(await tableExists(session, `tidemark.${table}`))) return null;
     return (await session.query(text, [value]))[0] ?? null;
   });
 }

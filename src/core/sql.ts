@@ -85,6 +85,14 @@ export async function inOpenTransaction<T>(
   }
 }
 
+/** Whether there is such a table, given as `schema.name`. */
+export async function tableExists(session: SqlSession, table: string): Promise<boolean> {
+  const [found] = await session.query("select to_regclass($1) is not null as there", [
+    quoteTable(table),
+  ]);
+  return found?.["there"] === true;
+}
+
 /**
  * Runs `statements` unless `table` is there, in the schema `tidemark`, which is made if need be.
  * Asked first, because `create … if not exists` wants the privilege even with nothing to create.

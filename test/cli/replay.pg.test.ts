@@ -3,8 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
+import { dropLeftovers } from "../../src/cli/replay/scratch-schema.js";
+import { sqlConnect } from "../../src/source/sql-client.js";
 import { eventually } from "../services/eventually.js";
 import { usePostgres } from "../services/postgres.js";
+import { openSql } from "../services/sql.js";
 import { fileWith, type TidemarkProcess, tidemark } from "../services/tidemark-process.js";
 import { seededRandom } from "../torture/random.js";
 import { INSERT, readingsConfig, TABLE } from "../torture/readings.js";
@@ -148,6 +151,40 @@ test("a replay says which rows are new, gone and changed, and changes none", asy
   }).ended;
   expect(refused).toMatchObject({ code: 2, stdout: "" });
   expect(refused.stderr).toContain("[CONFIG_INVALID]");
+}, 60_000);
+
+test("what a killed replay leaves is dropped by the next one, a live one left alone", async () => {
+  const { sql, url, dir, config, env, command, caughtUp } = await stage("left");
+  const process = tidemark(["run", config, "--record", dir], { env });
+  await process.logged("running");
+  await sql(INSERT, [50]);
+  await caughtUp(process);
+  await process.end("SIGTERM");
+  const blocker = openSql(url);
+  onTestFinished(() => blocker.close());
+  await blocker.sql("begin");
+  await blocker.sql("lock table tidemark.progress in access exclusive mode");
+  const killed = tidemark(["replay", config, "--recording", dir], { env });
+  const schemas = async (): Promise<unknown[]> =>
+    (await sql("select nspname as name from pg_namespace where nspname ~ '^tidemark_replay_'")).map(
+      ({ name }) => name,
+    );
+  const [schema] = await eventually("the replay has a schema", async () => {
+    const found = await schemas();
+    return found.length === 1 && found;
+  });
+  const connect = sqlConnect({ url, role: "results", applicationName: "another replay" });
+  expect(await dropLeftovers(connect)).toEqual([]);
+  await killed.end("SIGKILL");
+  await blocker.sql("rollback");
+  await eventually("the server has noticed", async () => {
+    const query = "select 1 from pg_stat_activity where application_name = $1";
+    return (await sql(query, ["tidemark left replay"])).length === 0;
+  });
+  const report = JSON.parse(await command("replay", config, "--json", "--recording", dir));
+  expect(report).toMatchObject({ leftovers: [schema], schema: null });
+  expect(await schemas()).toEqual([]);
+  expect(await sql("select pipeline from tidemark.progress")).toEqual([{ pipeline: "left" }]);
 }, 60_000);
 
 test("a range by LSN or time replays the transactions in it", async () => {

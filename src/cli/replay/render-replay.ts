@@ -5,11 +5,13 @@ import type { ReplayReport } from "./replay-command.js";
 
 /** The report as text: what was replayed, then what differs, an output a paragraph. */
 export function renderReplay(report: ReplayReport): string {
-  const { source, outcome, schema, comparisons } = report;
+  const { source, outcome, schema, comparisons, leftovers } = report;
   const range = `${formatLsn(outcome.fromLsn)} to ${formatLsn(outcome.toLsn)}`;
   const lines = [
     `${source}: ${range}, ${outcome.transactions} transactions, ${outcome.changes} changes`,
   ];
+  for (const left of leftovers)
+    lines.push(`dropped schema ${left}, left by a replay that was killed`);
   if (schema !== null) lines.push(`results in schema ${schema}`);
   if (comparisons?.length === 0) lines.push("there are no results to compare with");
   return [...lines, ...(comparisons ?? []).flatMap(renderComparison)].join("\n");
@@ -31,7 +33,8 @@ function renderComparison(comparison: Comparison): string[] {
 }
 
 /** The report for programs. */
-export function replayJson({ source, outcome, schema, comparisons }: ReplayReport): unknown {
+export function replayJson(report: ReplayReport): unknown {
+  const { source, outcome, schema, comparisons, leftovers } = report;
   const time = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString());
   return {
     source,
@@ -43,6 +46,7 @@ export function replayJson({ source, outcome, schema, comparisons }: ReplayRepor
     lastCommit: time(outcome.lastCommitMs),
     watermark: time(outcome.watermarkMs),
     schema,
+    leftovers,
     comparisons: comparisons?.map((comparison) => ({ ...comparison, isSame: isSame(comparison) })),
   };
 }

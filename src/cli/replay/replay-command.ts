@@ -40,6 +40,8 @@ export interface ReplayReport {
   readonly schema: string | null;
   /** Null when the results went to stdout. */
   readonly comparisons: readonly Comparison[] | null;
+  /** Schemas that killed replays had left, and that were dropped. */
+  readonly leftovers: readonly string[];
 }
 
 /** Something that can be replayed. */
@@ -68,7 +70,7 @@ export async function replayCommand(
   };
   if (options.into === "stdout") {
     const outcome = await replay({ ...parts, sink: new JsonLinesSink(print) });
-    return { source: name, outcome, schema: null, comparisons: null };
+    return { source: name, outcome, schema: null, comparisons: null, leftovers: [] };
   }
   const report = await replayIntoDatabase(parts, settings, {
     schema: options.into ?? null,

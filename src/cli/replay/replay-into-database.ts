@@ -2,7 +2,7 @@ import { PostgresSink } from "../../../sinks/postgres/postgres-sink.js";
 import { readProgress } from "../../../sinks/postgres/progress.js";
 import { TidemarkError } from "../../core/errors.js";
 import type { Lsn } from "../../core/lsn.js";
-import { quoteIdent, quoteTable, type SqlConnect, type SqlSession } from "../../core/sql.js";
+import { quoteIdent, type SqlConnect, type SqlSession, tableExists } from "../../core/sql.js";
 import { intoSchema, tableInSchema } from "../../pipeline/into-schema.js";
 import { outputTablesOf, type Plan } from "../../pipeline/plan.js";
 import { type ReplayOutcome, type ReplayParts, replay } from "../../pipeline/replay.js";
@@ -10,6 +10,7 @@ import type { Settings } from "../../pipeline/settings.js";
 import { sqlConnect } from "../../source/sql-client.js";
 import { type Comparison, compareResults } from "./compare-results.js";
 import { type ComparedRange, comparedRows } from "./compared-rows.js";
+import { dropLeftovers, forgetReplay, holdScratchSchema, sinkName } from "./scratch-schema.js";
 
 /** Where the results of a replay go, and how they are compared. */
 export interface ReplayTarget {
@@ -24,35 +25,64 @@ export async function resultsPosition(settings: Settings): Promise<Lsn | null> {
   return withSession(connectResults(settings), (session) => position(session, settings.pipeline));
 }
 
+/** What came of a replay into a database. */
+export interface DatabaseReplay {
+  readonly outcome: ReplayOutcome;
+  /** Null when the results were only compared. */
+  readonly schema: string | null;
+  readonly comparisons: readonly Comparison[];
+  /** Schemas of replays that were killed, which were dropped. */
+  readonly leftovers: readonly string[];
+}
+
 /** Replays into tables of another schema, beside the results that exist, and compares the two. */
 export async function replayIntoDatabase(
   parts: Omit<ReplayParts, "sink">,
   settings: Settings,
   target: ReplayTarget,
-): Promise<{ outcome: ReplayOutcome; schema: string | null; comparisons: Comparison[] }> {
-  const schema = target.schema ?? `tidemark_replay_${process.pid}`;
-  refuseLive(parts.plan, schema);
+): Promise<DatabaseReplay> {
   const connect = connectResults(settings);
-  const plan = intoSchema(parts.plan, schema);
-  await withSession(connect, (session) =>
-    session.query(`create schema if not exists ${quoteIdent(schema)}`),
-  );
-  try {
-    await removeReplay(connect, plan, schema); // of an earlier time
-    const sink = new PostgresSink(connect, sinkName(schema));
-    const outcome = await replay({ ...parts, plan, sink });
-    const comparisons = await withSession(connect, async (session) => {
-      const resultsLsn = await position(session, settings.pipeline);
-      const range = { plan: parts.plan, outcome, resultsLsn };
-      return compareAll(session, range, { ...target, schema });
-    });
-    return { outcome, schema: target.schema, comparisons };
-  } finally {
-    if (target.schema === null) {
-      await removeReplay(connect, plan, schema);
-      await withSession(connect, (session) => session.query(`drop schema ${quoteIdent(schema)}`));
-    }
+  const leftovers = await dropLeftovers(connect);
+  if (target.schema !== null) {
+    const { schema } = target;
+    refuseLive(parts.plan, schema);
+    await withSession(connect, (session) =>
+      session.query(`create schema if not exists ${quoteIdent(schema)}`),
+    );
+    const replayed = await replayInto(parts, { settings, target, schema, connect });
+    return { ...replayed, schema, leftovers };
   }
+  const scratch = await holdScratchSchema(connect);
+  try {
+    const schema = scratch.name;
+    const replayed = await replayInto(parts, { settings, target, schema, connect });
+    return { ...replayed, schema: null, leftovers };
+  } finally {
+    await scratch.drop();
+  }
+}
+
+/** Replays into a schema that is there. */
+async function replayInto(
+  parts: Omit<ReplayParts, "sink">,
+  where: {
+    readonly settings: Settings;
+    readonly target: ReplayTarget;
+    readonly schema: string;
+    readonly connect: SqlConnect;
+  },
+): Promise<Pick<DatabaseReplay, "outcome" | "comparisons">> {
+  const { settings, target, schema, connect } = where;
+  const plan = intoSchema(parts.plan, schema);
+  await forgetReplay(connect, outputTablesOf(plan), schema); // of an earlier time
+  const sink = new PostgresSink(connect, sinkName(schema));
+  const outcome = await replay({ ...parts, plan, sink });
+  const comparisons = await withSession(connect, async (session) => {
+    const resultsLsn = await position(session, settings.pipeline);
+    const range = { plan: parts.plan, outcome, resultsLsn };
+    return compareAll(session, range, { ...target, schema });
+  });
+  return { outcome, comparisons };
 }
 
 async function compareAll(
@@ -65,29 +95,13 @@ async function compareAll(
   for (const table of outputTablesOf(range.plan)) {
     const replayed = tableInSchema(table, schema);
     const shape = range.outcome.outputs.find(({ name }) => name === replayed);
-    if (shape === undefined || !(await exists(session, table))) continue;
+    if (shape === undefined || !(await tableExists(session, table))) continue;
     const live = { ...shape, name: table };
     const rows = all ? { words: "all rows", condition: "" } : comparedRows(range, live);
     const tables = { shape: live, replayed, existing: table, rows, maxExamples };
     comparisons.push(await compareResults(session, tables));
   }
   return comparisons;
-}
-
-/** Under this name the position of a replay is kept. */
-function sinkName(schema: string): string {
-  return `replay into ${schema}`;
-}
-
-/** Drops tables and position of a replay. */
-async function removeReplay(connect: SqlConnect, plan: Plan, schema: string): Promise<void> {
-  const sink = new PostgresSink(connect, sinkName(schema));
-  try {
-    await sink.open();
-    await sink.reset(outputTablesOf(plan));
-  } finally {
-    await sink.close();
-  }
 }
 
 /** A replay begins from nothing, so it must never be given the tables that a run keeps. */
@@ -102,15 +116,8 @@ function refuseLive(plan: Plan, schema: string): void {
 }
 
 async function position(session: SqlSession, pipeline: string): Promise<Lsn | null> {
-  if (!(await exists(session, "tidemark.progress"))) return null;
+  if (!(await tableExists(session, "tidemark.progress"))) return null;
   return (await readProgress(session, pipeline))?.position.lsn ?? null;
-}
-
-async function exists(session: SqlSession, table: string): Promise<boolean> {
-  const [found] = await session.query("select to_regclass($1) is not null as there", [
-    quoteTable(table),
-  ]);
-  return found?.["there"] === true;
 }
 
 function connectResults(settings: Settings): SqlConnect {
