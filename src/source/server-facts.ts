@@ -60,6 +60,18 @@ export async function readServerSettings(session: SqlSession): Promise<ServerSet
   };
 }
 
+/** Which cluster this is; null where the role may not ask. */
+export async function readSystemId(session: SqlSession): Promise<string | null> {
+  try {
+    const [row] = await session.query(
+      "select system_identifier::text as id from pg_control_system()",
+    );
+    return String(row?.["id"]);
+  } catch {
+    return null; // the replication connection tells it to everybody, only later
+  }
+}
+
 /** Throws the first reason why this server cannot be tailed; `needsSlot`: one will be created. */
 export function requireReplication(server: ServerSettings, needsSlot: boolean): void {
   const [first] = replicationObstacles(server, needsSlot);

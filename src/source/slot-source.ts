@@ -17,13 +17,13 @@ import { recordedTables } from "./recording/manifest.js";
 import { type RecordingOptions, RecordingWriter } from "./recording/recording-writer.js";
 import { StreamRecorder } from "./recording/stream-recorder.js";
 import type { SystemIdentity } from "./replication-transport.js";
-import { readServerSettings, requireReplication } from "./server-facts.js";
+import { readServerSettings, readSystemId, requireReplication } from "./server-facts.js";
 import { createSlot, dropSlot, readSlot, type SlotFacts } from "./slot.js";
 import { readSlotLag, type SlotLag } from "./slot-lag.js";
 import { SlotStream } from "./slot-stream.js";
 import { SpillFiles } from "./spill-files.js";
 import { sqlConnect } from "./sql-client.js";
-import { branchPoint, judgeServer, judgeStart } from "./start-verdict.js";
+import { branchPoint, judgeServer, judgeStart, judgeSystem } from "./start-verdict.js";
 import { askWal2json } from "./wal2json-options.js";
 import { requireWal2jsonTables } from "./wal2json-tables.js";
 
@@ -179,6 +179,7 @@ export class SlotSource implements ChangeSource {
     const { beginsAnew = false } = request;
     const copiedTables = this.#options.copiedTables ?? [];
     const checkpoint = beginsAnew ? null : (header?.position ?? null);
+    await refuseOtherSystem(session, checkpoint);
     const verdict = judgeStart({
       slotName,
       slot,
@@ -348,6 +349,12 @@ export async function slotActive(
       "this pipeline another slot name.",
     { detail: { slot, pid, application } },
   );
+}
+
+/** On another cluster there is no such slot, either; that alone would be half of the truth. */
+async function refuseOtherSystem(session: SqlSession, checkpoint: Position | null): Promise<void> {
+  const systemId = checkpoint === null ? null : await readSystemId(session);
+  if (checkpoint !== null && systemId !== null) judgeSystem(systemId, checkpoint);
 }
 
 /** Throws unless the server's history holds this position. */

@@ -127,15 +127,19 @@ export interface ServerFacts {
   readonly branchLsn: Lsn | null;
 }
 
+/** Throws when the checkpoint was taken from another cluster. */
+export function judgeSystem(systemId: string, checkpoint: Position): void {
+  if (systemId === checkpoint.systemId) return;
+  throw new TidemarkError(
+    "OTHER_SYSTEM",
+    `The server has system identifier ${systemId}, but the checkpoint was taken from ` +
+      `${checkpoint.systemId}. Check the source URL; if the change is meant, run with --reset.`,
+  );
+}
+
 /** Throws when a checkpoint's or the results' position is not in the history of this server. */
 export function judgeServer(server: ServerFacts, checkpoint: Position): void {
-  if (server.systemId !== checkpoint.systemId) {
-    throw new TidemarkError(
-      "OTHER_SYSTEM",
-      `The server has system identifier ${server.systemId}, but the checkpoint was taken from ` +
-        `${checkpoint.systemId}. Check the source URL; if the change is meant, run with --reset.`,
-    );
-  }
+  judgeSystem(server.systemId, checkpoint);
   const limit = server.branchLsn ?? server.walFlushLsn;
   if (checkpoint.lsn > limit) {
     throw new TidemarkError(
