@@ -12,6 +12,7 @@ import type { StateBlock } from "../../core/operator.js";
 import type { Position } from "../../core/position.js";
 import { type CheckpointFacts, describeGenerations } from "../checkpoint-facts.js";
 import { chooseGeneration } from "../choose-generation.js";
+import { chunksOf } from "../chunks-of.js";
 import {
   type BlockEntry,
   corrupt,
@@ -30,6 +31,8 @@ import { type NamedGeneration, nameGeneration, parseGeneration } from "./generat
 import { wornSegments } from "./worn-segments.js";
 
 const GENERATIONS = 2;
+/** Bytes of blocks in one call to the system, where blocks are small. */
+const CHUNK_BYTES = 2 ** 18;
 const SEGMENT = /^segment-(\d+)-(\d+)$/;
 
 /** What the folder says. */
@@ -229,12 +232,14 @@ export class FileCheckpointStore implements CheckpointStore {
     const blocks = [...dirty, ...moved].filter(({ bytes }) => bytes.length > 0);
     const entries = untouched.filter((entry) => !worn.has(entry.segment));
     let offset = 0;
-    // A block is summed up when its turn to be written has come: the flow goes on between them.
+    // Blocks are summed up when their turn to be written has come: the flow goes on between them.
     const parts = function* (): Generator<Uint8Array> {
-      for (const block of blocks) {
-        entries.push(entryOf(block, segment, offset));
-        offset += block.bytes.length;
-        yield block.bytes;
+      for (const chunk of chunksOf(blocks, CHUNK_BYTES, ({ bytes }) => bytes.length)) {
+        for (const block of chunk) {
+          entries.push(entryOf(block, segment, offset));
+          offset += block.bytes.length;
+        }
+        yield Buffer.concat(chunk.map(({ bytes }) => bytes));
       }
     };
     if (blocks.length > 0) await this.#folder.write(segment, parts());
