@@ -120,6 +120,11 @@ export interface StartOptions {
    * Their views are emptied and count from then on.
    */
   readonly allowDropState?: boolean;
+  /**
+   * Make slot, state and results anew from a copy of the tables, whatever there is. Throws
+   * REBUILD_REFUSED where that is not enough.
+   */
+  readonly rebuild?: boolean;
   /** Told when outputs begin without state, and what was dropped. */
   readonly onRestored?: (restored: RestoredState, at: RestoredAt) => void;
   /** Told when the rows that the tables held before the slot begin to be copied. */
@@ -175,6 +180,7 @@ export function start(definition: PipelineDefinition, options: StartOptions = {}
     onRetry: options.onRetry ?? (() => {}),
     onPassedOver: options.onPassedOver ?? (() => {}),
     mayDropState: options.allowDropState ?? false,
+    rebuilds: options.rebuild ?? false,
     onRestored: options.onRestored ?? (() => {}),
     onCopying: options.onCopying ?? (() => {}),
     onRunning: options.onRunning ?? (() => {}),

@@ -33,6 +33,7 @@ program
   .option("--adopt-slot", "begin at the position of a slot that exists without a checkpoint")
   .option("--record <folder>", "keep the stream in this folder, to be replayed")
   .option("--allow-drop-state", "drop saved state that the changed pipeline cannot go on with")
+  .option("--rebuild", "make state and results anew from the tables as they stand now")
   .option("--reset", "first remove slot, checkpoint and result tables: start from nothing")
   .action(async (config, options) => {
     const { runCommand } = await import("./run.js");
@@ -42,6 +43,7 @@ program
       adoptSlot: options.adoptSlot === true,
       reset: options.reset === true,
       allowDropState: options.allowDropState === true,
+      rebuild: options.rebuild === true,
       record: options.record,
     };
     await runCommand(await pipelineOf(config), log, flags);

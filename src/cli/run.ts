@@ -11,6 +11,7 @@ export interface RunCommandOptions {
   readonly adoptSlot: boolean;
   readonly reset: boolean;
   readonly allowDropState: boolean;
+  readonly rebuild: boolean;
   /** Folder of a recording; goes before what the file says. */
   readonly record?: string | undefined;
 }
@@ -30,7 +31,7 @@ export async function runCommand(
     await reset(definition, environment);
     log.warn({ pipeline: definition.name }, "reset: slot, checkpoint and results removed");
   }
-  const { record } = options;
+  const { record, adoptSlot, allowDropState, rebuild } = options;
   const recorded: PipelineDefinition =
     record === undefined
       ? definition
@@ -40,8 +41,7 @@ export async function runCommand(
         };
   const running = start(recorded, {
     env: environment,
-    adoptSlot: options.adoptSlot,
-    allowDropState: options.allowDropState,
+    ...{ adoptSlot, allowDropState, rebuild },
     onRestored: ({ dropped, fresh }, at) => {
       for (const { step, differences } of dropped) {
         log.warn({ step, differences }, "state dropped: it does not fit the changed pipeline");

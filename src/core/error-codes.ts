@@ -70,6 +70,7 @@ export type ErrorCode =
   | "FENCED"
   | "CHECKPOINT_CORRUPT"
   | "STATE_MISMATCH"
+  | "REBUILD_REFUSED"
   | "STATE_LIMIT"
   | "REBIND_REFUSED"
   | "PATTERN_LIMIT"
@@ -285,6 +286,12 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorCodeFacts>> = {
     "operator",
     EXIT.needsResync,
     "The checkpoint holds state that the pipeline cannot go on with: a step was changed or taken away. The message names each difference. Undo the change, or run once with --allow-drop-state: other steps go on, the views of these are emptied and count from the checkpoint on. Or name the pipeline anew, or restart from nothing with --reset.",
+  ),
+  REBUILD_REFUSED: facts(
+    "config",
+    "operator",
+    EXIT.config,
+    "Asked with `run --rebuild`: some result of the pipeline comes from the order of the commits, which no snapshot of the tables has. The message names the step. Nothing was changed.",
   ),
   STATE_LIMIT: facts(
     "state",

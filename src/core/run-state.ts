@@ -71,12 +71,12 @@ export const RUN_STATES: Readonly<Record<RunStateName, RunStateFacts>> = {
   NEEDS_RESYNC: ended(
     EXIT.needsResync,
     "The stream cannot go on from the checkpoint: the slot is gone, was invalidated or moved by someone else, or checkpoint or state cannot be used. Results are as they were at their last position.",
-    "`tidemark resync --yes` starts anew with the changes from now on; it says first what is lost. If the slot was only renamed or restored, correct its name, or `tidemark checkpoint rebind`.",
+    "`tidemark run --rebuild` makes results anew from the tables where they can be; `tidemark resync --yes` starts anew with the changes from now on, and says first what is lost. If the slot was only renamed or restored, correct its name, or `tidemark checkpoint rebind`.",
   ),
   DIVERGED: ended(
     EXIT.diverged,
     "Checkpoint or results belong to another history than the server at this address: another cluster, a restored backup, a standby promoted before it had everything.",
-    "Check the URLs. If the server is the verified successor and has everything up to the checkpoint: `tidemark checkpoint rebind --yes`. Otherwise `tidemark resync --yes`.",
+    "Check the URLs. If the server is the verified successor and has everything up to the checkpoint: `tidemark checkpoint rebind --yes`. Otherwise `tidemark run --rebuild` or `tidemark resync --yes`.",
   ),
   FENCED: ended(
     EXIT.fenced,

@@ -60,7 +60,8 @@ export function stateMismatch(unfit: readonly UnfitState[], position: Lsn): Tide
   return new TidemarkError(
     "STATE_MISMATCH",
     `The checkpoint holds state that the changed pipeline cannot go on with: ` +
-      `${differences.join(", ")}. Undo the change, or run once with --allow-drop-state: then ` +
+      `${differences.join(", ")}. Undo the change; or run once with --rebuild: then state and ` +
+      "results are made anew from the tables as they stand; or with --allow-drop-state: then " +
       "that state is dropped, the views of those steps are emptied and count only what comes " +
       `after ${formatLsn(position)}, and all other steps go on.`,
     { detail: { steps: unfit.map(({ step }) => step).join(", ") } },

@@ -12,6 +12,7 @@ import { grammarFor } from "./conditions.js";
 import { nextEpoch } from "./next-epoch.js";
 import { isCopyPending, refuseOrphanedResults } from "./orphaned-results.js";
 import { copiedTables, tablesOf } from "./plan.js";
+import { refuseRebuild } from "./refuse-rebuild.js";
 import type { RuntimeParts } from "./runtime.js";
 
 /** What opening is done with. */
@@ -43,10 +44,11 @@ export interface OpenedSession {
 
 /** Connects to source, results and checkpoints, and takes over from whoever wrote them last. */
 export async function openSession(parts: RuntimeParts, ends: SessionEnds): Promise<OpenedSession> {
-  const { plan, source, failpoint } = parts;
+  const { plan, source, failpoint, rebuilds = false } = parts;
   const { sink, store, ownEpoch } = ends;
   const tables = await source.describe(tablesOf(plan));
   const compiled = compilePlan(plan, tables, await grammarFor(plan));
+  if (rebuilds) refuseRebuild(plan);
   // In this order: while another instance still runs, results are never behind a checkpoint that
   // was read before them.
   const header = await store.open();
@@ -55,7 +57,8 @@ export async function openSession(parts: RuntimeParts, ends: SessionEnds): Promi
   // The first claim of an instance that started with us may lie between the two looks.
   const isUnclaimed = seen !== null && header?.position == null;
   const since = isUnclaimed ? await store.readHeader() : header;
-  const isPending = copiedTables(plan).length > 0 && isCopyPending(seen, since);
+  const isCopying = copiedTables(plan).length > 0;
+  const isPending = rebuilds || (isCopying && isCopyPending(seen, since));
   const isClaimedSince = isUnclaimed && since?.position != null;
   if (!isClaimedSince && !isPending) refuseOrphanedResults(seen, header);
   const created = await sink.prepare(compiled.shapes);
@@ -68,7 +71,15 @@ export async function openSession(parts: RuntimeParts, ends: SessionEnds): Promi
       return judged;
     },
     results: isPending ? null : (seen?.position ?? null),
-    recordBirth: () => store.recordBirth(),
+    beginsAnew: rebuilds,
+    // To begin anew is recorded by forgetting, before the slot is dropped: a start that comes after
+    // a failure anywhere behind this makes slot and copy anew, too.
+    recordBirth: async () => {
+      if (!rebuilds) return store.recordBirth();
+      const claimed = nextEpoch(ownEpoch, seen, await store.readHeader());
+      ends.onEpoch(claimed);
+      await store.claim(claimed, null);
+    },
     handlers: ends.handlers,
   });
   ends.onStream(stream);

@@ -33,6 +33,8 @@ export interface RuntimeParts {
   readonly onPassedOver?: (reason: TidemarkError) => void;
   /** Whether saved state that no step can take over is dropped instead of refused. */
   readonly mayDropState?: boolean;
+  /** Whether state and results are made anew from a snapshot, whatever there is. */
+  readonly rebuilds?: boolean;
   /** Told when outputs begin without state, and what was dropped. */
   readonly onRestored?: (restored: RestoredState, at: RestoredAt) => void;
   /** Told when a session begins to copy the tables. */
@@ -125,7 +127,10 @@ export class Runtime {
     const { settings, clock, random, onRetry } = this.#parts;
     let hasRun = false;
     for (let attempt = 0; !this.#isStopping; attempt++) {
-      const session: Session = new Session(this.#parts, this.#session?.ownEpoch ?? 0);
+      // Once it has begun anew, what there is is its own.
+      const rebuilds = this.#parts.rebuilds === true && !hasRun;
+      const ownEpoch = this.#session?.ownEpoch ?? 0;
+      const session: Session = new Session({ ...this.#parts, rebuilds }, ownEpoch);
       this.#session = session;
       try {
         await session.run();

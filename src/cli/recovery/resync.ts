@@ -1,6 +1,6 @@
 import type { ResultsFate } from "../../core/sink.js";
 import type { PipelineDefinition } from "../../index.js";
-import { outputTablesOf } from "../../pipeline/plan.js";
+import { copiedTables, outputTablesOf } from "../../pipeline/plan.js";
 import type { Settings } from "../../pipeline/settings.js";
 import { GrowingRecording } from "../../source/detour/growing-recording.js";
 import { dropSlot } from "../../source/slot.js";
@@ -37,7 +37,7 @@ export function resync(
       pipeline: definition.name,
       isDone: isConfirmed,
       facts: { ...positionFacts(standing), resultTables: results },
-      notes: losses(standing, results),
+      notes: [...losses(standing, results), next(copiedTables(definition.plan))],
     };
   });
 }
@@ -60,6 +60,13 @@ function losses({ header, walEnd }: Standing, results: ResyncOptions["results"])
       ? "Result tables are emptied; what others built on them stays."
       : "Result tables keep their rows. A window that goes on is counted from zero and then " +
         "replaces its row.",
-    "Next: tidemark run makes a new slot and begins there.",
   ];
+}
+
+function next(copied: readonly string[]): string {
+  if (copied.length === 0) return "Next: tidemark run makes a new slot and begins there.";
+  return (
+    "Next: tidemark run makes a new slot, begins with a copy of " +
+    `${copied.join(", ")}, and replaces the views over them at once.`
+  );
 }

@@ -119,12 +119,15 @@ export class BudgetedSource implements ChangeSource {
     await this.#changing;
     if (this.#phase === "slot") {
       const stream = await this.#slot.open(request);
-      this.#isOurs = true;
+      // A copy has to be saved first: before that there is nothing that a detour could lead to.
+      if (stream.snapshot == null) this.#isOurs = true;
       if (this.#phase === "slot") return this.#watch(stream, () => {});
       await stream.close(); // a detour began meanwhile
       await this.#changing;
     }
-    return this.#openDetour(this.#recording as GrowingRecording, request);
+    const recording = this.#recording as GrowingRecording;
+    if (request.beginsAnew === true) throw onDetour(recording.dir);
+    return this.#openDetour(recording, request);
   }
 
   async reset(): Promise<void> {
@@ -173,6 +176,7 @@ export class BudgetedSource implements ChangeSource {
     this.#applied = maxLsn(this.#applied, apply);
     if (flush <= this.#settled) return;
     this.#settled = flush;
+    this.#isOurs = true;
     if (this.#phase === "recording") void this.#recording?.prune(flush).catch(this.#fail);
     this.#finishIfRead();
   }
@@ -279,6 +283,8 @@ export class BudgetedSource implements ChangeSource {
     const recorder = new Recorder({
       source: new SlotSource({
         ...source,
+        copiedTables: [],
+        emptyTables: [],
         isStreaming: false,
         mayAdoptSlot: true,
         mayCreatePublication: false,
@@ -337,4 +343,13 @@ export class BudgetedSource implements ChangeSource {
     const lagBytes = Number(lag.walLsn - lag.confirmedLsn);
     this.#parts.onEvent({ kind: "detour-full", lagBytes, diskBytes });
   }
+}
+
+function onDetour(dir: string): TidemarkError {
+  return new TidemarkError(
+    "REBUILD_REFUSED",
+    `The stream is on a detour through the recording in ${dir}, which the slot cannot leave yet. ` +
+      "Nothing was changed: run without --rebuild until the detour is over.",
+    { detail: { dir } },
+  );
 }

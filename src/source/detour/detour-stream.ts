@@ -13,6 +13,7 @@ export function watchedStream(stream: ChangeStream, watch: StreamWatch): ChangeS
   return {
     position: stream.position,
     closed: stream.closed,
+    snapshot: stream.snapshot ?? null,
     get bytesReceived() {
       return stream.bytesReceived;
     },
