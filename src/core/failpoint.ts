@@ -15,6 +15,7 @@ export const FAILPOINTS = [
   "acknowledged",
   "slot-created",
   "copying",
+  "state-fitted",
   "draining",
 ] as const;
 

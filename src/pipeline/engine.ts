@@ -49,7 +49,6 @@ export class Engine {
   readonly #isAnew: boolean;
   #resent: readonly OutputOperator[] = [];
   #replaced: readonly OutputOperator[] = [];
-  #dropped: readonly StateBlock[] = [];
   #isSkipping = false;
   #isInTransaction = false;
   /** Something may have changed since the results were collected. */
@@ -115,16 +114,14 @@ export class Engine {
       state.restore(fitting.get(id) ?? []);
     }
     for (const source of this.#sources) source.announce();
-    this.#dropped = unfit.flatMap((state) => state.blocks);
-    // A checkpoint without any state is a pipeline's first: nothing can be missing.
-    const fresh = blocks.length === 0 ? [] : this.#outputs.filter(({ id }) => !fitting.has(id));
-    this.#replaced = this.#isAnew ? this.#outputs : fresh;
+    const unfed = this.#outputs.filter(({ id }) => !fitting.has(id));
+    // A checkpoint without any state is a pipeline's first. Results beyond it may be of another
+    // edition of the pipeline; where there are none, nothing can be missing.
+    const isFirst = blocks.length === 0;
+    this.#replaced = isFirst && !this.isReplaying ? [] : unfed;
+    if (this.#isAnew) this.#replaced = this.#outputs;
+    const fresh = isFirst ? [] : unfed;
     return { dropped: unfit, fresh: fresh.map(({ id }) => id) };
-  }
-
-  /** Whether state was dropped of which the store does not know yet. */
-  get hasDropped(): boolean {
-    return this.#dropped.length > 0;
   }
 
   /**
@@ -196,10 +193,7 @@ export class Engine {
     assert(!this.#isInTransaction, "a checkpoint stands on a commit boundary");
     assert(!this.#hasUncollected, "a checkpoint is taken after its results are");
     const states = [...this.#outputs, ...this.#sources].map(({ state }) => state);
-    const snapshot = joinSnapshots(states.map((state) => state.snapshot()));
-    const dropped = this.#dropped;
-    this.#dropped = [];
-    return dropped.length === 0 ? snapshot : withoutDropped(snapshot, dropped);
+    return joinSnapshots(states.map((state) => state.snapshot()));
   }
 
   #commit(slice: TransactionSlice, end: Lsn): void {
@@ -226,8 +220,8 @@ export class Engine {
     if (this.#idleMs !== null) this.onIdle(this.#idleMs);
     for (const output of this.#outputs) output.discard();
     this.#hasUncollected = false;
-    if (this.#idleMs !== null) this.#onReplayed();
     this.#giveAll();
+    if (this.#idleMs !== null) this.#onReplayed();
   }
 
   #giveAll(): boolean {
@@ -236,18 +230,4 @@ export class Engine {
     for (const output of this.#replaced) output.replace();
     return hasRows || this.#replaced.length > 0;
   }
-}
-
-/** The snapshot, and an empty block for each dropped one that it does not replace. */
-function withoutDropped(snapshot: StateSnapshot, dropped: readonly StateBlock[]): StateSnapshot {
-  const nameOf = ({ operator, block }: StateBlock): string => `${operator} ${block}`;
-  return {
-    advance: () => snapshot.advance(),
-    get blocks() {
-      const { blocks } = snapshot;
-      const kept = new Set(blocks.map(nameOf));
-      const gone = dropped.filter((block) => !kept.has(nameOf(block)));
-      return [...blocks, ...gone.map((block) => ({ ...block, bytes: new Uint8Array() }))];
-    },
-  };
 }

@@ -11,6 +11,7 @@ import type { ChangeStream, TableSnapshot } from "../core/source.js";
 import type { DeadLetters } from "../operators/poison/dead-letters.js";
 import { Checkpointer } from "./checkpointer.js";
 import { Engine } from "./engine.js";
+import type { UnfitState } from "./fit-state.js";
 import { decideFlush } from "./flush-policy.js";
 import { type OpenedSession, openSession } from "./open-session.js";
 import type { RuntimeParts } from "./runtime.js";
@@ -199,6 +200,23 @@ export class Session {
     this.#epoch = epoch;
     this.#systemId = stream.position.systemId;
     this.#timeline = stream.position.timeline;
+    this.#applied = progress.position.lsn;
+    if (progress.idleMs !== null) stream.advanced?.(this.#applied, progress.idleMs);
+    const engine = new Engine(compiled.sources, compiled.outputs, {
+      // A copy is a transaction that ends where the stream begins.
+      cursor: isAnew ? checkpoint.position.lsn - 1n : checkpoint.position.lsn,
+      replayUntil: isAnew ? ZERO_LSN : this.#applied,
+      idleMs: progress.idleMs,
+      isAnew,
+      onReplayed: () => this.#saveReplayed(progress.idleMs),
+    });
+    const restored = engine.restore(checkpoint.blocks, this.#parts.mayDropState);
+    if (restored.dropped.length + restored.fresh.length > 0) {
+      const at = { checkpoint: checkpoint.position.lsn, results: this.#applied };
+      this.#parts.onRestored?.(restored, at);
+      void this.#failpoint("state-fitted");
+    }
+    await this.#forget(restored.dropped, checkpoint.position);
     this.#checkpointer = new Checkpointer({
       store: this.#store,
       clock: this.#parts.clock,
@@ -209,27 +227,10 @@ export class Session {
       onSettled: () => this.#guard(() => this.#onSettled()),
       onFailed: (error) => this.#fail(error),
     });
-    this.#applied = progress.position.lsn;
-    if (progress.idleMs !== null) stream.advanced?.(this.#applied, progress.idleMs);
-    const engine = new Engine(compiled.sources, compiled.outputs, {
-      // A copy is a transaction that ends where the stream begins.
-      cursor: isAnew ? checkpoint.position.lsn - 1n : checkpoint.position.lsn,
-      replayUntil: isAnew ? ZERO_LSN : this.#applied,
-      idleMs: progress.idleMs,
-      isAnew,
-      onReplayed: () => this.#saveReplayed(),
-    });
-    const restored = engine.restore(checkpoint.blocks, this.#parts.mayDropState);
-    if (restored.dropped.length + restored.fresh.length > 0) {
-      const at = { checkpoint: checkpoint.position.lsn, results: this.#applied };
-      this.#parts.onRestored?.(restored, at);
-    }
     this.#engine = engine;
     this.#letters = compiled.letters;
     this.#hasNews = engine.resend(compiled.shapes.map(({ name }) => created.includes(name)));
-    // What was dropped is gone for the store, too, before anything else can happen.
-    this.#lastCheckpointMs =
-      engine.hasDropped || isAnew ? Number.NEGATIVE_INFINITY : this.#parts.clock.monotonic();
+    this.#lastCheckpointMs = isAnew ? Number.NEGATIVE_INFINITY : this.#parts.clock.monotonic();
     return opened;
   }
 
@@ -258,6 +259,19 @@ export class Session {
     await checkpointer.ended;
     await checkpointer.settled;
     this.#isCopying = false;
+  }
+
+  /**
+   * What was dropped is gone for the store, too, before anything is written. Otherwise whoever
+   * takes the change back could go on with state whose views the changed pipeline has emptied.
+   */
+  async #forget(dropped: readonly UnfitState[], position: Position): Promise<void> {
+    if (dropped.length === 0) return;
+    const emptied = dropped.flatMap(({ blocks }) =>
+      blocks.map((block) => ({ ...block, bytes: new Uint8Array() })),
+    );
+    await this.#store.save({ epoch: this.#epoch, position, blocks: emptied });
+    await this.#store.settled(position.lsn);
   }
 
   #onBatch(batch: Batch): void {
@@ -305,7 +319,7 @@ export class Session {
       isWriting: this.#isWriting,
       isCheckpointing: checkpointer.isBusy,
       hasNews: this.#hasNews,
-      isCheckpointBehind: engine.cursor > checkpointer.saved || engine.hasDropped,
+      isCheckpointBehind: engine.cursor > checkpointer.saved,
       isUrgent: isUrgent && nowMs - this.#lastCheckpointMs >= URGENT_INTERVAL_MS,
       bytesSinceFlush: (this.#stream?.bytesReceived ?? 0) - this.#bytesAtFlush,
       lastFlushMs: this.#lastFlushMs,
@@ -359,15 +373,23 @@ export class Session {
 
   /**
    * The next write of results makes the sink forget the idle advance that was just repeated, so the
-   * state that it left is saved before.
+   * state that it left is saved before. Rows that outputs give anew are written first, and with
+   * them the advance once more: a checkpoint must not know a step whose view is not its own yet.
    */
-  #saveReplayed(): void {
+  #saveReplayed(idleMs: number | null): void {
     const engine = this.#engine;
     assert(engine !== null && this.#writing === null, "nothing is written during a replay");
+    const position = this.#positionOf(engine);
+    const outputs = engine.collect();
+    const { watermarkMs } = engine;
+    const commit = { epoch: this.#epoch, position, watermarkMs, idleMs, outputs };
+    const written =
+      outputs.length === 0 ? Promise.resolve() : this.#write({ ...commit, mustBeDurable: true });
+    if (outputs.length > 0) this.#begin(written);
     this.#checkpointer?.begin({
-      position: this.#positionOf(engine),
+      position,
       snapshot: engine.snapshot(),
-      written: Promise.resolve(),
+      written,
       holdsResults: true,
     });
   }

@@ -1,7 +1,13 @@
 import type { Sql } from "../../services/sql.js";
 
-/** The pipeline whose results are checked against the books: a view and a table of every change. */
-export function ledgerConfig(name: string): string {
+/** Widths that the view which changes takes turns in. */
+export const SPANS: readonly string[] = ["1 minute", "2 minutes"];
+
+/**
+ * The pipeline whose results are checked against the books: a view, tables of every change, and a
+ * view whose windows are `span` wide: state of another width fits it no more.
+ */
+export function ledgerConfig(name: string, span: string): string {
   return `
 import { count, defineConfig, max, pipeline, postgres, slot, sum, tumbling } from "tidemark";
 
@@ -12,6 +18,11 @@ export default defineConfig(
       .window(tumbling("1 minute", "minute"))
       .aggregate({ rows: count(), total: sum("amount"), newest: max("seq") })
       .into(postgres.view("event_minutes"));
+    from("wl_event", { eventTime: "at", appendOnly: true })
+      .groupBy("key")
+      .window(tumbling("${span}", "span"))
+      .aggregate({ rows: count(), total: sum("amount") })
+      .into(postgres.view("event_spans"));
     from("wl_event", { appendOnly: true }).into(postgres.append("event_log"));
     from("wl_tx", { appendOnly: true }).into(postgres.append("tx_log"));
     from("wl_item").changes().into(postgres.append("item_log"));
@@ -24,6 +35,14 @@ export default defineConfig(
 export interface Books {
   readonly source: Sql;
   readonly results: Sql;
+  readonly spans: Spans;
+}
+
+/** What the view that changes has to hold now. */
+export interface Spans {
+  readonly width: string;
+  /** LSN of the checkpoint after which it has counted: where its state was dropped last. */
+  readonly since: string;
 }
 
 const TRANSACTIONS = `
@@ -41,7 +60,7 @@ const MINUTES = `
 /**
  * Compares the books when everything has arrived and nobody writes. Each line of the result is a
  * promise that was broken: L1 all of each transaction, L2 each change once, L3 nothing that was
- * rolled back, L4 each key's numbers without a gap and in order, L6 the view and the items as the
+ * rolled back, L4 each key's numbers without a gap and in order, L6 the views and the items as the
  * source has them.
  */
 export async function compareBooks(books: Books): Promise<string[]> {
@@ -51,6 +70,7 @@ export async function compareBooks(books: Books): Promise<string[]> {
     rolledBack(books),
     numbers(books),
     minutes(books),
+    spans(books),
     items(books),
   ]);
   return found.flat();
@@ -103,6 +123,23 @@ async function minutes({ source, results }: Books): Promise<string[]> {
     linesOf(results, "select key, minute, rows::int, total::int, newest::int from event_minutes"),
   ]);
   return differing("L6 minutes", wanted, actual);
+}
+
+/**
+ * Compared with the log in the results, since the source does not tell what was committed when. A
+ * transaction is new from where its commit record begins, which may be where the checkpoint ends.
+ */
+async function spans({ results, spans: { width, since } }: Books): Promise<string[]> {
+  const [wanted, actual] = await Promise.all([
+    linesOf(
+      results,
+      `select key, date_bin('${width}', at, timestamptz 'epoch') as span, count(*)::int as rows,
+              sum(amount)::int as total
+       from event_log where _commit_lsn >= '${since}' group by 1, 2`,
+    ),
+    linesOf(results, "select key, span, rows::int, total::int from event_spans"),
+  ]);
+  return differing("L6 spans", wanted, actual);
 }
 
 /** Plays the changes of the items back and compares what is left. */

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { type PostgresServer, startPostgres } from "../../../src/cli/embedded/postgres-server.js";
-import { FAILPOINTS } from "../../../src/core/failpoint.js";
+import { FAILPOINTS, type FailpointName } from "../../../src/core/failpoint.js";
 import { eventually } from "../../services/eventually.js";
 import { openSql, type SqlSession } from "../../services/sql.js";
 import { startTidemark, type TidemarkProcess } from "../../services/tidemark-child.js";
@@ -11,12 +11,13 @@ import { observe } from "../observer.js";
 import { type Random, randomOf } from "../random.js";
 import type { Sampling } from "../sampling.js";
 import type { Writers } from "../write-rounds.js";
-import { compareBooks, ledgerConfig } from "./books.js";
+import { compareBooks, ledgerConfig, SPANS } from "./books.js";
 import { startReader } from "./reader.js";
 import { openStoreSite, type StoreSite, type TortureStore } from "./store-site.js";
 import { startWorkload, TABLES } from "./workload.js";
 
 export interface TortureOptions {
+  /** Ends of a process, most of them kills. */
   readonly rounds: number;
   readonly seed: number;
   readonly store: TortureStore;
@@ -31,8 +32,10 @@ export interface TortureVerdict {
   readonly seed: number;
   readonly store: TortureStore;
   readonly rounds: number;
-  /** Kills by where they struck. */
-  readonly kills: Readonly<Record<string, number>>;
+  /** SIGKILLs in all. */
+  readonly killed: number;
+  /** Ends by where they struck; behind a plus after the pipeline was changed. */
+  readonly ends: Readonly<Record<string, number>>;
   readonly serverCrashes: number;
   readonly comparisons: number;
   readonly committed: number;
@@ -49,6 +52,17 @@ export interface TortureVerdict {
 const NAME = "ledger";
 const COMPARE_EVERY = 10;
 const STRIKE_WITHIN_MS = 3_000;
+/** Where a changed pipeline is killed: while its state is fitted and while it is first saved. */
+const MIGRATION: readonly FailpointName[] = [
+  "state-fitted",
+  "results-before-commit",
+  "results-committing",
+  "results-committed",
+  "checkpoint-staged",
+  "checkpoint-switched",
+  "checkpoint-saved",
+  "acknowledged",
+];
 const CATCH_UP_MS = 90_000;
 /** L10 and L11. */
 const RSS_LIMIT_MIB = 256;
@@ -103,12 +117,16 @@ class Torture {
   readonly #workload: Writers;
   readonly #reader: Sampling;
   readonly #observer: Sampling;
-  readonly #kills = new Map<string, number>();
+  readonly #ends = new Map<string, number>();
   readonly #startMs: number[] = [];
   readonly #violations: string[] = [];
+  #killed = 0;
   #peakRss = 0;
   #serverCrashes = 0;
   #comparisons = 0;
+  #edition = 0;
+  /** See Spans. */
+  #since = "0/0";
 
   private constructor(
     options: TortureOptions,
@@ -120,7 +138,6 @@ class Torture {
     this.#site = site;
     this.#random = randomOf(options.seed);
     this.#config = join(folder, "tidemark.config.ts");
-    writeFileSync(this.#config, ledgerConfig(NAME));
     this.#env = {
       TIDEMARK_SOURCE_URL: source,
       TIDEMARK_RESULTS_URL: results,
@@ -172,7 +189,8 @@ class Torture {
     const sorted = this.#startMs.sort((a, b) => a - b);
     return {
       ...{ seed: this.#options.seed, store: this.#options.store, rounds: round },
-      kills: Object.fromEntries([...this.#kills].sort()),
+      killed: this.#killed,
+      ends: Object.fromEntries([...this.#ends].sort()),
       serverCrashes: this.#serverCrashes,
       comparisons: this.#comparisons,
       committed: this.#workload.committed,
@@ -190,10 +208,16 @@ class Torture {
     };
   }
 
+  /** The width of the spans in this edition of the pipeline. */
+  get #span(): string {
+    return SPANS[this.#edition % SPANS.length] as string;
+  }
+
   #start(failpoints = ""): TidemarkProcess {
     const begun = performance.now();
+    writeFileSync(this.#config, ledgerConfig(NAME, this.#span));
     const armed = { TIDEMARK_FAILPOINTS: failpoints, TIDEMARK_ALLOW_FAILPOINTS: "1" };
-    const process = startTidemark(["run", this.#config], {
+    const process = startTidemark(["run", this.#config, "--allow-drop-state"], {
       env: { ...this.#env, ...(failpoints === "" ? {} : armed) },
     });
     process.logged("running").then(
@@ -216,20 +240,32 @@ class Torture {
   /** One process, one end. */
   async #strike(): Promise<void> {
     const random = this.#random;
-    if (random.chance(0.5)) {
-      const process = this.#start();
-      // Half of them die while they start.
-      const isStarted = random.chance(0.5);
-      if (isStarted) await process.logged("running", 1, CATCH_UP_MS);
-      await pause(random.between(20, 600));
-      if (isStarted && random.chance(0.15)) await this.#crashServer();
-      await this.#kill("anywhere", process);
-      return;
-    }
-    // Checkpoints in PostgreSQL leave no garbage to collect.
-    const hasGarbage = this.#options.store !== "postgres";
-    const places = FAILPOINTS.filter((name) => hasGarbage || name !== "collecting");
-    const place = places[random.between(0, places.length - 1)] ?? "receive";
+    if (random.chance(0.4)) await this.#strikeAnywhere();
+    else if (random.chance(0.2)) await this.#strikeMigration();
+    else await this.#strikeAt(this.#anyPlace());
+  }
+
+  async #strikeAnywhere(): Promise<void> {
+    const random = this.#random;
+    const process = this.#start();
+    // Half of them die while they start.
+    const isStarted = random.chance(0.5);
+    if (isStarted) await process.logged("running", 1, CATCH_UP_MS);
+    await pause(random.between(20, 600));
+    if (isStarted && random.chance(0.15)) await this.#crashServer();
+    await this.#kill("anywhere", process);
+  }
+
+  #anyPlace(): FailpointName {
+    // Checkpoints in PostgreSQL leave no garbage to collect; state is fitted by a changed pipeline.
+    const unreached = this.#options.store === "postgres" ? ["collecting"] : [];
+    unreached.push("state-fitted");
+    const places = FAILPOINTS.filter((name) => !unreached.includes(name));
+    return places[this.#random.between(0, places.length - 1)] ?? "receive";
+  }
+
+  async #strikeAt(place: FailpointName): Promise<void> {
+    const random = this.#random;
     const hit = place === "slot-created" ? 1 : random.between(1, place === "draining" ? 2 : 8);
     const process = this.#start(`${place}=kill@${hit}`);
     if (place === "draining") {
@@ -238,6 +274,15 @@ class Torture {
       process.signal("SIGTERM");
     }
     await this.#end(place, process);
+    // What the slot was told may not be on the server's disk yet.
+    if (place === "acknowledged" && random.chance(0.3)) await this.#crashServer();
+  }
+
+  /** K12: the pipeline was changed, and dies while it takes over what fits. */
+  async #strikeMigration(): Promise<void> {
+    this.#edition++;
+    const place = MIGRATION[this.#random.between(0, MIGRATION.length - 1)] ?? "state-fitted";
+    await this.#end(place, this.#start(`${place}=kill@1`), "changed+");
   }
 
   async #crashServer(): Promise<void> {
@@ -249,11 +294,11 @@ class Torture {
   }
 
   /** Waits for the failpoint to strike; one that is never reached ends like any other. */
-  async #end(place: string, process: TidemarkProcess): Promise<void> {
+  async #end(place: string, process: TidemarkProcess, prefix = ""): Promise<void> {
     await process.logged("running", 1, CATCH_UP_MS).catch(() => {}); // it may strike before
     await Promise.race([process.ended, pause(STRIKE_WITHIN_MS, null, { ref: false })]);
-    if (process.isRunning()) return this.#kill("anywhere", process);
-    this.#judgeEnd(place, process, (await process.ended).signal);
+    if (process.isRunning()) return this.#kill(`${prefix}anywhere`, process);
+    this.#judgeEnd(prefix + place, process, (await process.ended).signal);
   }
 
   async #kill(place: string, process: TidemarkProcess): Promise<void> {
@@ -263,10 +308,23 @@ class Torture {
 
   /** L9: it ends by our hand or not at all. */
   #judgeEnd(place: string, process: TidemarkProcess, signal: NodeJS.Signals | null): void {
-    this.#kills.set(place, (this.#kills.get(place) ?? 0) + 1);
+    this.#ends.set(place, (this.#ends.get(place) ?? 0) + 1);
+    if (signal === "SIGKILL") this.#killed++;
+    this.#noteDropped(process);
     const isDrained = process.log().some(({ msg }) => msg === "stopped");
     if (signal === "SIGKILL" || (place === "draining" && isDrained)) return;
     this.#violations.push(`L9 a process ended by itself: ${process.stderr.slice(-500)}`);
+  }
+
+  /** Where the view that changes begins anew; no other may. */
+  #noteDropped(process: TidemarkProcess): void {
+    for (const line of process.log()) {
+      if (!line.msg.startsWith("outputs begin without state")) continue;
+      this.#since = String(line["checkpoint"]);
+      const steps = JSON.stringify(line["steps"]);
+      if (steps === JSON.stringify(["window public.event_spans"])) continue;
+      this.#violations.push(`L6 ${steps} begin without state`);
+    }
   }
 
   /** Everything rests until the results stand where the source does (L8); then the books agree. */
@@ -286,7 +344,9 @@ class Torture {
         withinMs: CATCH_UP_MS,
         explain: () => process.stderr.slice(-2_000),
       });
-      const books = { source: this.#source.sql, results: this.#results.sql };
+      this.#noteDropped(process);
+      const spans = { width: this.#span, since: this.#since };
+      const books = { source: this.#source.sql, results: this.#results.sql, spans };
       this.#violations.push(...(await compareBooks(books)));
     } catch (error) {
       this.#violations.push(String(error));
