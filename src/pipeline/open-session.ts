@@ -98,6 +98,8 @@ export async function openSession(parts: RuntimeParts, ends: SessionEnds): Promi
   }
   refuseForgotten(judged, stands);
   await store.claim(epoch, stream.position);
+  // Results without a checkpoint could not be continued, so the first one must not be lost again.
+  if (seen === null) await store.settled(stands?.position?.lsn ?? stream.position.lsn);
   const progress = await sink.claim(epoch, stream.position);
   const checkpoint = await store.load({
     notBefore: earliestLoad(stream.position.lsn, judged, stands),

@@ -11,8 +11,8 @@ import type { ChangeStream, TableSnapshot } from "../core/source.js";
 import type { DeadLetters } from "../operators/poison/dead-letters.js";
 import { Checkpointer } from "./checkpointer.js";
 import { Engine } from "./engine.js";
-import type { UnfitState } from "./fit-state.js";
 import { decideFlush } from "./flush-policy.js";
+import { forgetState } from "./forget-state.js";
 import { type OpenedSession, openSession } from "./open-session.js";
 import type { RuntimeParts } from "./runtime.js";
 import type { RunStatus } from "./status.js";
@@ -216,7 +216,7 @@ export class Session {
       this.#parts.onRestored?.(restored, at);
       void this.#failpoint("state-fitted");
     }
-    await this.#forget(restored.dropped, checkpoint.position);
+    await forgetState(this.#store, restored.dropped, { epoch, position: checkpoint.position });
     this.#checkpointer = new Checkpointer({
       store: this.#store,
       clock: this.#parts.clock,
@@ -259,19 +259,6 @@ export class Session {
     await checkpointer.ended;
     await checkpointer.settled;
     this.#isCopying = false;
-  }
-
-  /**
-   * What was dropped is gone for the store, too, before anything is written. Otherwise whoever
-   * takes the change back could go on with state whose views the changed pipeline has emptied.
-   */
-  async #forget(dropped: readonly UnfitState[], position: Position): Promise<void> {
-    if (dropped.length === 0) return;
-    const emptied = dropped.flatMap(({ blocks }) =>
-      blocks.map((block) => ({ ...block, bytes: new Uint8Array() })),
-    );
-    await this.#store.save({ epoch: this.#epoch, position, blocks: emptied });
-    await this.#store.settled(position.lsn);
   }
 
   #onBatch(batch: Batch): void {

@@ -262,7 +262,7 @@ describe("a change that is taken back before its first checkpoint with results i
   });
 });
 
-test("results from before the first state was saved are not left to a changed pipeline", async () => {
+test("results from before the first state are not left to a changed pipeline", async () => {
   const harness = new PipelineHarness(planOf({ stats: {} }));
   harness.held.add("save");
   const first = await harness.start();

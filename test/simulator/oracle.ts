@@ -5,9 +5,10 @@ import { compilePlan } from "../../src/pipeline/compile.js";
 import { Engine } from "../../src/pipeline/engine.js";
 import type { Plan } from "../../src/pipeline/plan.js";
 import { batchesOf, sales } from "../fixtures/shop.js";
-import type { LoggedTransaction, SimulatedPostgres } from "./simulated-postgres.js";
+import { LOG, VIEW } from "./simulated-plan.js";
+import type { SimulatedPostgres } from "./simulated-postgres.js";
 
-export const VIEW = "public.stats";
+const SYSTEM = { systemId: "7", timeline: 1 };
 const MINUTE_MS = 60_000;
 
 /** Rows and cents of a shop's minute. */
@@ -73,43 +74,98 @@ export interface IdleAdvance {
 }
 
 /**
- * The view of a run that nothing ever interrupted: each transaction by itself through a new engine,
- * with the idle advances where the results say they took place.
+ * The results of a run that nothing ever interrupted: each transaction by itself through an engine
+ * of its own, with the idle advances where the results say they took place. It goes along with the
+ * simulated run, and begins anew when that falls back.
  */
-export async function undisturbed(
-  plan: Plan,
-  log: readonly LoggedTransaction[],
-  idles: readonly IdleAdvance[],
-): Promise<MemoryResults> {
-  const { sources, outputs, shapes } = compilePlan(plan, [sales]);
-  const results = new MemoryResults();
-  const sink = new MemorySink(results);
-  await sink.open();
-  await sink.prepare(shapes);
-  await sink.claim(1, { systemId: "7", timeline: 1, lsn: 0n });
-  const engine = new Engine(sources, outputs, { cursor: 0n, replayUntil: 0n, idleMs: null });
-  const write = async (): Promise<void> => {
-    const position = { systemId: "7", timeline: 1, lsn: engine.cursor };
-    const { watermarkMs } = engine;
-    const written = engine.collect();
-    await sink.write({
-      ...{ epoch: 1, position, watermarkMs, idleMs: null, outputs: written, mustBeDurable: true },
-    });
-  };
-  let next = 0;
-  for (const transaction of [...log, null]) {
-    for (; next < idles.length; next++) {
-      const idle = idles[next];
-      if (idle === undefined || (transaction !== null && idle.lsn >= transaction.endLsn)) break;
-      engine.advance(idle.lsn);
-      engine.onIdle(idle.serverMs);
-      await write();
-    }
-    if (transaction === null) break;
-    for (const batch of batchesOf(transaction.messages)) {
-      for (const slice of batch.transactions) engine.apply(batch, slice);
-    }
-    await write();
+export class Undisturbed {
+  readonly #plan: Plan;
+  readonly #postgres: SimulatedPostgres;
+  #run: { readonly engine: Engine; readonly sink: MemorySink; readonly results: MemoryResults };
+  #idles: readonly IdleAdvance[] = [];
+  #taken = 0;
+  #idlesTaken = 0;
+
+  constructor(plan: Plan, postgres: SimulatedPostgres) {
+    this.#plan = plan;
+    this.#postgres = postgres;
+    this.#run = this.#begin();
   }
-  return results;
+
+  /** What is wrong with results that were written for `lsn`; null when nothing is. */
+  async compare(
+    results: MemoryResults,
+    lsn: Lsn,
+    idles: readonly IdleAdvance[],
+  ): Promise<string | null> {
+    await this.#moveTo(lsn, idles);
+    const { watermarkMs } = this.#run.engine;
+    if (results.watermarkMs !== watermarkMs) {
+      return `the watermark is ${results.watermarkMs} instead of ${watermarkMs} at ${lsn}`;
+    }
+    for (const output of [VIEW, LOG]) {
+      const [wanted, actual] = [this.#run.results.print(output), results.print(output)];
+      if (wanted !== actual) return `${output} is\n${actual}\ninstead of\n${wanted}\nat ${lsn}`;
+    }
+    return null;
+  }
+
+  #begin(): { engine: Engine; sink: MemorySink; results: MemoryResults } {
+    const { sources, outputs, shapes } = compilePlan(this.#plan, [sales]);
+    const results = new MemoryResults();
+    const sink = new MemorySink(results);
+    void sink.open();
+    void sink.prepare(shapes);
+    void sink.claim(1, { ...SYSTEM, lsn: 0n });
+    const engine = new Engine(sources, outputs, { cursor: 0n, replayUntil: 0n, idleMs: null });
+    return { engine, sink, results };
+  }
+
+  async #moveTo(lsn: Lsn, idles: readonly IdleAdvance[]): Promise<void> {
+    const isSame = this.#idles.every((idle, i) => idle === idles[i]);
+    if (lsn < this.#run.engine.cursor || !isSame) {
+      this.#run = this.#begin();
+      this.#taken = 0;
+      this.#idlesTaken = 0;
+    }
+    this.#idles = [...idles];
+    const { log, bornLsn } = this.#postgres;
+    for (; ; this.#taken++) {
+      const transaction = log[this.#taken];
+      const endLsn = transaction?.endLsn ?? lsn + 1n;
+      await this.#idleBefore(endLsn);
+      if (transaction === undefined || endLsn > lsn) break;
+      if (transaction.commitLsn < bornLsn) continue;
+      for (const batch of batchesOf(transaction.messages)) {
+        for (const slice of batch.transactions) this.#run.engine.apply(batch, slice);
+      }
+      await this.#write();
+    }
+    this.#run.engine.advance(lsn);
+  }
+
+  async #idleBefore(endLsn: Lsn): Promise<void> {
+    for (; ; this.#idlesTaken++) {
+      const idle = this.#idles[this.#idlesTaken];
+      if (idle === undefined || idle.lsn >= endLsn) return;
+      this.#run.engine.advance(idle.lsn);
+      this.#run.engine.onIdle(idle.serverMs);
+      await this.#write();
+    }
+  }
+
+  async #write(): Promise<void> {
+    const { engine, sink } = this.#run;
+    const position = { ...SYSTEM, lsn: engine.cursor };
+    const { watermarkMs } = engine;
+    const outputs = engine.collect();
+    await sink.write({
+      epoch: 1,
+      position,
+      watermarkMs,
+      idleMs: null,
+      outputs,
+      mustBeDurable: true,
+    });
+  }
 }

@@ -16,10 +16,16 @@ type Snapshot = Pick<MemoryCheckpoint, "header" | "generations">;
 
 const away = () => new TidemarkError("CHECKPOINT_FAILED", "The simulated store is away.");
 
+/** Told of what takes effect, at that moment. */
+export interface CheckpointEvents {
+  onSave(lsn: Lsn): void;
+  onClaim(host: Host): void;
+}
+
 /**
  * A checkpoint server that, like Redis, shows a checkpoint before it is durable: a save takes
- * effect at once, and only `settled` makes sure that a crash leaves it. What runs begin with, the
- * birth and the claim, is durable when it resolves.
+ * effect at once, and only `settled` makes sure that a crash leaves it. So does a claim; the birth
+ * is durable when it resolves.
  */
 export class SimulatedCheckpoints {
   readonly shared: MemoryCheckpoint = new MemoryCheckpoint();
@@ -27,13 +33,12 @@ export class SimulatedCheckpoints {
   isUp = true;
   /** Like PostgreSQL: what is saved is durable, and nothing is left to settle. */
   readonly isDurableAtOnce: boolean;
-  readonly #onSave: (lsn: Lsn) => void;
+  readonly #seen: CheckpointEvents;
   #durable: Snapshot;
 
-  /** `onSave` sees each save at the moment it takes effect. */
-  constructor(isDurableAtOnce: boolean, onSave: (lsn: Lsn) => void = () => {}) {
+  constructor(isDurableAtOnce: boolean, seen: CheckpointEvents) {
     this.isDurableAtOnce = isDurableAtOnce;
-    this.#onSave = onSave;
+    this.#seen = seen;
     this.#durable = this.#snapshot();
   }
 
@@ -50,7 +55,12 @@ export class SimulatedCheckpoints {
 
   saved(delta: CheckpointDelta): void {
     if (this.isDurableAtOnce) this.flush();
-    this.#onSave(delta.position.lsn);
+    this.#seen.onSave(delta.position.lsn);
+  }
+
+  claimed(host: Host): void {
+    if (this.isDurableAtOnce) this.flush();
+    this.#seen.onClaim(host);
   }
 
   flush(): void {
@@ -93,7 +103,10 @@ class SimulatedStore implements CheckpointStore {
   }
 
   claim(epoch: number, position: Position | null): Promise<void> {
-    return this.#durably(() => this.#store.claim(epoch, position));
+    return this.#call(async () => {
+      await this.#store.claim(epoch, position);
+      this.#server.claimed(this.#connection.host);
+    });
   }
 
   load(bounds?: LoadBounds): Promise<LoadedCheckpoint> {

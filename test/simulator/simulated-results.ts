@@ -19,12 +19,12 @@ export class SimulatedResults {
   readonly shared: MemoryResults = new MemoryResults();
   readonly connections: Set<Connection> = new Set();
   isUp = true;
-  readonly #onWrite: (commit: SinkCommit) => void;
+  readonly #onWrite: (commit: SinkCommit) => Promise<void>;
   #durable: Snapshot;
   #volatile: Snapshot[] = [];
 
   /** `onWrite` sees each write at the moment it takes effect. */
-  constructor(onWrite: (commit: SinkCommit) => void = () => {}) {
+  constructor(onWrite: (commit: SinkCommit) => Promise<void> = async () => {}) {
     this.#onWrite = onWrite;
     this.#durable = this.#snapshot();
   }
@@ -51,10 +51,10 @@ export class SimulatedResults {
     this.#volatile = [];
   }
 
-  written(commit: SinkCommit): void {
+  written(commit: SinkCommit): Promise<void> {
     if (commit.mustBeDurable) this.flush();
     else this.#volatile.push(this.#snapshot());
-    this.#onWrite(commit);
+    return this.#onWrite(commit);
   }
 
   /** Loses all but the durable part and the first `kept` commits after it. */
@@ -101,7 +101,7 @@ class SimulatedSink implements Sink {
   write(commit: SinkCommit): Promise<void> {
     return this.#call(async () => {
       await this.#sink.write(commit);
-      this.#server.written(commit);
+      await this.#server.written(commit);
     });
   }
 

@@ -4,12 +4,12 @@ import type { SinkCommit } from "../../src/core/sink.js";
 import type { Plan } from "../../src/pipeline/plan.js";
 import { Runtime } from "../../src/pipeline/runtime.js";
 import type { RunSettings } from "../../src/pipeline/settings.js";
-import { salesPlan } from "../fixtures/pipeline-harness.js";
 import type { Random } from "../torture/random.js";
 import type { Connection } from "./connection.js";
 import { Host, settled, type Timeline } from "./host.js";
-import { type IdleAdvance, Tally, undisturbed, VIEW } from "./oracle.js";
+import { type IdleAdvance, Tally, Undisturbed } from "./oracle.js";
 import { SimulatedCheckpoints } from "./simulated-checkpoints.js";
+import { simulatedPlan } from "./simulated-plan.js";
 import { SimulatedPostgres } from "./simulated-postgres.js";
 import { SimulatedResults } from "./simulated-results.js";
 import { SimulatedSource, type SimulatedStream, type SourceSite } from "./simulated-source.js";
@@ -28,8 +28,8 @@ const SETTINGS: RunSettings = {
 const T0 = Date.UTC(2026, 10, 23, 12);
 
 /** Compiled once a seed would be most of its time; a plan is a plain value. */
-const KEEPS_ALL = salesPlan({ outOfOrder: "20s" });
-const RETAINS = salesPlan({ outOfOrder: "5s", retain: "1m" });
+const KEEPS_ALL = simulatedPlan("20s");
+const RETAINS = simulatedPlan("5s", "1m");
 
 /** A process of the pipeline. */
 export interface Process {
@@ -60,19 +60,29 @@ export class World {
   readonly #random: Random;
   readonly #plan: Plan;
   readonly #tally: Tally;
+  readonly #undisturbed: Undisturbed;
+  /** Who got the slot, and who claimed after that, in order. */
+  readonly #successions: { readonly host: Host; readonly isClaim: boolean }[] = [];
   #idles: IdleAdvance[] = [];
 
   constructor(random: Random) {
     this.#random = random;
     this.hasRetention = random.chance(0.3);
-    this.checkpoints = new SimulatedCheckpoints(random.chance(0.3), (lsn) => this.#onSave(lsn));
+    this.checkpoints = new SimulatedCheckpoints(random.chance(0.3), {
+      onSave: (lsn) => this.#onSave(lsn),
+      onClaim: (host) => this.#onClaim(host),
+    });
     this.#plan = this.hasRetention ? RETAINS : KEEPS_ALL;
     this.#tally = new Tally(this.postgres);
+    this.#undisturbed = new Undisturbed(this.#plan, this.postgres);
     this.site = {
       postgres: this.postgres,
       connections: new Set(),
       walsender: null,
-      onOpen: (stream) => this.streams.add(stream),
+      onOpen: (stream) => {
+        this.streams.add(stream);
+        this.#successions.push({ host: stream.host, isClaim: false });
+      },
       onReport: (stream, flush) => this.#onReport(stream, flush),
     };
   }
@@ -154,10 +164,13 @@ export class World {
   /** Compares the results with those of a run that nothing disturbed. */
   async compareAtEnd(): Promise<void> {
     await settled();
-    const undisturbedResults = await undisturbed(this.#plan, this.postgres.published, this.#idles);
-    const wanted = undisturbedResults.print(VIEW);
-    const actual = this.results.shared.print(VIEW);
-    if (wanted !== actual) this.violations.push(`the view is\n${actual}\ninstead of\n${wanted}`);
+    const { progress } = this.results.shared;
+    if (progress !== null) await this.#compare(progress.position.lsn);
+  }
+
+  async #compare(lsn: Lsn): Promise<void> {
+    const problem = await this.#undisturbed.compare(this.results.shared, lsn, this.#idles);
+    if (problem !== null) this.violations.push(problem);
   }
 
   #sourceIsDown(): void {
@@ -175,6 +188,7 @@ export class World {
     }
     const isExpected =
       error instanceof TidemarkError && (error.retry === "backoff" || error.code === "FENCED");
+    if (error instanceof TidemarkError && error.code === "FENCED") this.#judgeFence(ended.host);
     if (!isExpected) this.violations.push(`a run ended with ${String(error)}`);
   }
 
@@ -190,9 +204,23 @@ export class World {
     if (lsn > durableLsn) this.violations.push(`checkpoint ${lsn} > durable results ${durableLsn}`);
   }
 
-  #onWrite(commit: SinkCommit): void {
+  #onClaim(host: Host): void {
+    const hadSlot = this.#successions.some((other) => other.host === host);
+    if (hadSlot) this.#successions.push({ host, isClaim: true });
+  }
+
+  /** Nobody is fenced off but by a claim after its own start, of someone who had the slot. */
+  #judgeFence(host: Host): void {
+    const begun = this.#successions.findIndex((other) => other.host === host);
+    const later = this.#successions.slice(Math.max(begun, 0));
+    const isRight = later.some((other) => other.isClaim && other.host !== host);
+    if (!isRight) this.violations.push("a run was fenced off by nobody");
+  }
+
+  async #onWrite(commit: SinkCommit): Promise<void> {
     const { lsn } = commit.position;
     if (commit.idleMs !== null) this.#idles.push({ lsn, serverMs: commit.idleMs });
+    await this.#compare(lsn);
     if (this.hasRetention) return;
     const problem = this.#tally.compare(this.results.shared, lsn);
     if (problem !== null) this.violations.push(problem);
