@@ -6,6 +6,9 @@ type RowClass = new (bytes: Uint8Array, cells: Int32Array, base: number) => Row;
 /** What stands for NULL_CELL, UNCHANGED_CELL and ABSENT_CELL, by their negative. */
 const MARKED: readonly unknown[] = [undefined, null, UNCHANGED, undefined];
 
+/** Node's name for how a value is printed: `util.inspect.custom`. */
+const INSPECT = Symbol.for("nodejs.util.inspect.custom");
+
 const classes = new WeakMap<Relation, RowClass>();
 
 /**
@@ -75,6 +78,12 @@ export class Row {
           return codec.decode(this.#bytes, start, this.#cells[at + 1] as number);
         },
       });
+    });
+    // Accessors of a prototype are not printed; console.log(row) is to show the row.
+    Object.defineProperty(rowClass.prototype, INSPECT, {
+      value(this: Row) {
+        return Row.toObject(this, relation);
+      },
     });
     return rowClass;
   }
