@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { StateSnapshot } from "../../src/core/operator.js";
+import { hopping, session, sliding, tumbling } from "../../src/pipeline/window-specs.js";
 import { type CommitRecord, merged, OperatorHarness } from "../fixtures/operator-harness.js";
 import { salesPlan } from "../fixtures/pipeline-harness.js";
 import { batchesOf, messagesOf, type Sale, sale, sales, salesRelation } from "../fixtures/shop.js";
@@ -44,6 +45,12 @@ const plans = [
   salesPlan(),
   salesPlan({ retain: "2m", outOfOrder: "30s" }),
   salesPlan({ retain: "0s" }),
+  salesPlan({ window: hopping({ size: "2m", slide: "30s" }), emission: { lateness: "1m" } }),
+  salesPlan({ window: hopping({ size: "4m", slide: "10s" }), emission: { emit: "close" } }),
+  salesPlan({ window: tumbling("1m"), emission: { emit: { every: "40s" } } }),
+  salesPlan({ window: session({ gap: "20s", end: "end" }), outOfOrder: "30s" }),
+  salesPlan({ window: session({ gap: "9s" }), emission: { emit: "close" } }),
+  salesPlan({ window: sliding({ range: "1m" }), emission: { emit: "close", lateness: "20s" } }),
 ];
 const plan = fc.constantFrom(...plans);
 const cuts = fc.infiniteStream(fc.boolean());
