@@ -10,6 +10,16 @@ const MARKED: readonly unknown[] = [undefined, null, UNCHANGED, undefined];
 const INSPECT = Symbol.for("nodejs.util.inspect.custom");
 
 const classes = new WeakMap<Relation, RowClass>();
+/** By the prototype of a row's class, because a column may be called `constructor`. */
+const relations = new WeakMap<object, Relation>();
+
+/** Where a row's cells lie, and what they are. */
+export interface RowView {
+  readonly relation: Relation;
+  readonly bytes: Uint8Array;
+  readonly cells: Int32Array;
+  readonly base: number;
+}
 
 /**
  * One row image whose columns are properties: `row.amount`. A property decodes its cell each time
@@ -53,6 +63,12 @@ export class Row {
     return object;
   }
 
+  /** The cells below a row that {@link Row.of} made. */
+  static view(row: Row): RowView {
+    const relation = relations.get(Object.getPrototypeOf(row)) as Relation;
+    return { relation, bytes: row.#bytes, cells: row.#cells, base: row.#base };
+  }
+
   static #cell(row: Row, relation: Relation, index: number): unknown {
     const at = row.#base + 2 * index;
     const start = row.#cells[at] as number;
@@ -65,6 +81,7 @@ export class Row {
 
   static #compile(relation: Relation): RowClass {
     const rowClass = class extends Row {};
+    relations.set(rowClass.prototype, relation);
     relation.columns.forEach((column, index) => {
       const { codec } = column;
       const offset = 2 * index;

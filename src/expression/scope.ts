@@ -30,8 +30,8 @@ export interface Scope {
    * PostgreSQL's functions; a text says what is wrong with it.
    */
   call?(name: string, args: readonly ScopeArgument[]): Named | string | null;
-  /** What `now()` is: the commit's time. Null where there is no such time. */
-  readonly now: Named | null;
+  /** What `now()` is: the commit's time. Where there is none, why, as half a sentence. */
+  readonly now: Named | string;
   /** What a type's name means that is none of PostgreSQL's own; null for an unknown one. */
   typeNamed?(name: string): SqlType | null;
   /** Names, for suggestions. */
@@ -58,6 +58,9 @@ export const COMMIT_TIME: Named = {
   collation: null,
 };
 
+const MOVING_NOW =
+  "a row that is taken out again has to get the answer that it got when it came in";
+
 /** What a row's scope is made of. */
 export interface RowScopeParts {
   /** The table's name without its schema. */
@@ -73,7 +76,7 @@ export interface RowScopeParts {
 export function rowScope({ table, columns, collation, hasNow }: RowScopeParts): Scope {
   return {
     names: columns.map((column) => column.name),
-    now: hasNow ? COMMIT_TIME : null,
+    now: hasNow ? COMMIT_TIME : MOVING_NOW,
     collation,
     typeNamed: (name) => enumNamed(columns, name),
     resolve(path) {

@@ -1,17 +1,19 @@
 import type { CatalogColumn, CatalogTable } from "../core/catalog.js";
 import type { OutputOperator } from "../core/operator.js";
 import type { OutputShape } from "../core/output.js";
+import type { Grammar } from "../expression/grammar.js";
 import { AppendOperator } from "../operators/append/append-operator.js";
 import { appendShape } from "../operators/append/append-shape.js";
 import type { Automaton } from "../operators/pattern/automaton.js";
 import { compilePattern } from "../operators/pattern/compile-pattern.js";
-import type { ElementDefinition } from "../operators/pattern/definition.js";
+import { type ElementDefinition, stepsOf } from "../operators/pattern/definition.js";
 import { MatchOutput, type SelectedColumn } from "../operators/pattern/match-output.js";
 import { matchShape } from "../operators/pattern/match-shape.js";
 import { PatternOperator } from "../operators/pattern/pattern-operator.js";
-import { type RowCondition, RowConditions } from "../operators/pattern/row-conditions.js";
+import { RowConditions } from "../operators/pattern/row-conditions.js";
 import { RowKeeper } from "../operators/pattern/row-event.js";
 import { type MatchesNode, type MatchNode, nodesOf, type Plan, type SourceNode } from "./plan.js";
+import { type CheckedTest, checkStepTest, type StepTest } from "./step-tests.js";
 
 /** A step of the plan with what it became. */
 interface Compiled {
@@ -26,6 +28,7 @@ export interface MatchParts {
   readonly node: MatchNode;
   readonly source: SourceNode;
   readonly table: CatalogTable;
+  readonly grammar: Grammar | null;
   readonly columnOf: (name: string) => CatalogColumn;
   /** As `columnOf`, and refuses a column whose equal values can have different texts. */
   readonly keyOf: (name: string) => CatalogColumn;
@@ -34,7 +37,9 @@ export interface MatchParts {
 /** The operator of a pattern, which takes the rows, and those of its outputs. */
 export function compileMatch(parts: MatchParts): Compiled[] {
   const { plan, node, source, table } = parts;
-  const { automaton, conditions } = compilePattern(node.pattern);
+  const { automaton, conditions: written } = compilePattern(node.pattern);
+  const steps = stepsOf(node.pattern.elements).map(({ name }) => name);
+  const conditions = written.map((test) => checkStepTest(test, { ...parts, id: node.id, steps }));
   const kept = keptColumns(parts, conditions);
   const keeper = new RowKeeper(
     table.qualifiedName,
@@ -72,22 +77,24 @@ export function compileMatch(parts: MatchParts): Compiled[] {
   return [{ node, operator, shape: matched.shape }, ...others];
 }
 
-/** Columns of its input that a match names. */
+/** Columns of its input that a match names outside of conditions. */
 export function matchColumns(node: MatchNode): string[] {
   return [...node.keys, ...node.select.flatMap(({ column }) => column ?? [])];
 }
 
 /**
- * What runs keep of a row: the selected columns; all of them when a function may look back at it,
- * or when the row waits for the watermark and its conditions are asked only then.
+ * What runs keep of a row: the columns that are selected or looked back at; all of them when a
+ * function may look back at it, or when the row waits for the watermark and its conditions are
+ * asked only then.
  */
 function keptColumns(
   { node, source, table, columnOf }: MatchParts,
-  conditions: readonly RowCondition[],
+  conditions: readonly CheckedTest[],
 ): readonly CatalogColumn[] {
-  const needsAll = source.eventTime !== null || conditions.some(({ looksBack }) => looksBack);
-  if (needsAll) return table.columns;
-  return [...new Set(node.select.flatMap(({ column }) => column ?? []))].map(columnOf);
+  const back = conditions.map(({ columnsBack }) => columnsBack);
+  if (source.eventTime !== null || back.includes(null)) return table.columns;
+  const selected = node.select.flatMap(({ column }) => column ?? []);
+  return [...new Set([...selected, ...back.flatMap((columns) => columns ?? [])])].map(columnOf);
 }
 
 function matchOutput(
@@ -154,7 +161,7 @@ function factsOf(
 }
 
 /** An element in the words of the builder. */
-function elementText(element: ElementDefinition<RowCondition>): string {
+function elementText(element: ElementDefinition<StepTest>): string {
   const { quantifier: q, contiguity, until } = element;
   const inside =
     element.kind === "step" ? element.name : `(${element.elements.map(elementText).join(" ")})`;

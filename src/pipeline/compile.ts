@@ -13,7 +13,12 @@ import { conditionTest, functionTest, type RowTest } from "../operators/row-test
 import { SourceOperator, type SourceOperatorOptions } from "../operators/source-operator.js";
 import { compileMatch, matchColumns } from "./compile-match.js";
 import { compileWindow, windowColumns } from "./compile-window.js";
-import { type Condition, checkConditions } from "./conditions.js";
+import {
+  type Condition,
+  checkConditions,
+  columnsOfPatterns,
+  type TestedColumns,
+} from "./conditions.js";
 import {
   type AppendNode,
   type FilterNode,
@@ -64,11 +69,12 @@ export function compilePlan(
     ...compileAppend(node, partsOf(node)),
   }));
   const matches = nodesOf(plan, "match").flatMap((node) =>
-    compileMatch({ ...partsOf(node), node }),
+    compileMatch({ ...partsOf(node), node, grammar }),
   );
   refuseCopies(plan);
   const outputs = [...windows, ...appends, ...matches];
   const conditions = checkConditions(plan, tables, grammar);
+  const tests = new Map([...conditions, ...columnsOfPatterns(plan, tables, grammar)]);
   const letters = new DeadLetters(plan.pipeline);
   const operatorsInto = (input: string, gate: PoisonGate | null): Operator[] => [
     ...outputs.filter((output) => output.node.input === input).map(({ operator }) => operator),
@@ -81,7 +87,7 @@ export function compilePlan(
       }),
   ];
   const sources = nodesOf(plan, "source").map((node) => {
-    const used = [...columnsUsed(plan, node), ...columnsTested(plan, node, conditions)];
+    const used = [...columnsUsed(plan, node), ...columnsTested(plan, node, tests)];
     const columns = [...new Set(node.eventTime === null ? used : [node.eventTime, ...used])];
     const gate = compileGate(node, tableOf(node), { columns, letters });
     return new SourceOperator({
@@ -146,11 +152,11 @@ function testOf(
   return conditionTest(condition.tree, condition.text);
 }
 
-/** Columns of a source that the conditions behind it read. */
+/** Columns of a source that the conditions behind it read, by step. */
 export function columnsTested(
   plan: Plan,
   source: SourceNode,
-  conditions: ReadonlyMap<string, Condition>,
+  conditions: ReadonlyMap<string, TestedColumns>,
 ): string[] {
   return [...conditions].flatMap(([id, { columns }]) =>
     sourceOf(plan, id) === source ? columns : [],

@@ -1,5 +1,6 @@
 import { type Duration, parseDuration } from "../core/duration.js";
 import type { Row } from "../core/row.js";
+import type { SqlText } from "../expression/sql-text.js";
 import {
   type AfterMatch,
   type Contiguity,
@@ -10,19 +11,21 @@ import {
   type Quantifier,
   type StepDefinition,
 } from "../operators/pattern/definition.js";
-import type { MatchedRows, RowCondition } from "../operators/pattern/row-conditions.js";
+import type { MatchedRows } from "../operators/pattern/row-conditions.js";
+import type { StepTest } from "./step-tests.js";
 
 /** The rows a partial match has taken so far, by step, oldest first. */
 export type Matched<R, S extends string> = { readonly [step in S]: readonly Readonly<R>[] };
 
 /**
- * Whether a row fits a step. The row is valid during the call. A function that takes the second
- * argument is asked again for each partial match; it, too, must depend on nothing else.
+ * Whether a row fits a step: a function, or an expression in SQL, where `price` is the row's and
+ * `bid.price` that of the last row taken for step `bid`. The row is valid during the call. A
+ * function that takes the second argument is asked again for each partial match; it, too, must
+ * depend on nothing else.
  */
-export type StepCondition<R, S extends string> = (
-  row: Readonly<R>,
-  matched: Matched<R, S>,
-) => boolean;
+export type StepCondition<R, S extends string> =
+  | ((row: Readonly<R>, matched: Matched<R, S>) => boolean)
+  | SqlText;
 
 /** What happens after a match; see {@link AfterMatch}. */
 export type SkipTo = "toNext" | "pastLast" | "noSkip";
@@ -42,17 +45,17 @@ type Group<R> = Pattern<R, string>;
  * is about the group. `within` and `afterMatch` are about the whole.
  */
 export class Pattern<R, S extends string> {
-  readonly #elements: readonly ElementDefinition<RowCondition>[];
+  readonly #elements: readonly ElementDefinition<StepTest>[];
   readonly #withinMs: number | null;
   readonly #afterMatch: AfterMatch;
 
-  constructor(definition: PatternDefinition<RowCondition>) {
+  constructor(definition: PatternDefinition<StepTest>) {
     this.#elements = definition.elements;
     this.#withinMs = definition.withinMs;
     this.#afterMatch = definition.afterMatch;
   }
 
-  get definition(): PatternDefinition<RowCondition> {
+  get definition(): PatternDefinition<StepTest> {
     const { elements, withinMs, afterMatch } = {
       elements: this.#elements,
       withinMs: this.#withinMs,
@@ -63,12 +66,12 @@ export class Pattern<R, S extends string> {
 
   /** The row fits only if this holds, too. */
   where(condition: StepCondition<R, S>): Pattern<R, S> {
-    return this.#condition(condition, (a, b) => (row, m) => a(row, m) && b(row, m));
+    return this.#condition(condition, "and");
   }
 
   /** The row fits also if this holds. */
   or(condition: StepCondition<R, S>): Pattern<R, S> {
-    return this.#condition(condition, (a, b) => (row, m) => a(row, m) || b(row, m));
+    return this.#condition(condition, "or");
   }
 
   /** The very next row. */
@@ -172,15 +175,11 @@ export class Pattern<R, S extends string> {
     return new Pattern({ ...this.definition, afterMatch });
   }
 
-  #condition(
-    condition: StepCondition<R, S>,
-    join: (a: RowCondition["test"], b: RowCondition["test"]) => RowCondition["test"],
-  ): Pattern<R, S> {
+  #condition(condition: StepCondition<R, S>, kind: "and" | "or"): Pattern<R, S> {
     const added = conditionOf(condition);
     return this.#last((element) => {
-      if (element.kind === "group" || element.where === null) return { ...element, where: added };
-      const { test, looksBack } = element.where;
-      const where = { test: join(test, added.test), looksBack: looksBack || added.looksBack };
+      const isFirst = element.kind === "group" || element.where === null;
+      const where: StepTest = isFirst ? added : { kind, of: [element.where, added] };
       return { ...element, where };
     });
   }
@@ -207,7 +206,7 @@ export class Pattern<R, S extends string> {
   }
 
   #last(
-    change: (element: ElementDefinition<RowCondition>) => ElementDefinition<RowCondition>,
+    change: (element: ElementDefinition<StepTest>) => ElementDefinition<StepTest>,
   ): Pattern<R, S> {
     const elements = this.#elements.map((element, i) =>
       i === this.#elements.length - 1 ? change(element) : element,
@@ -230,14 +229,16 @@ export function pattern<R, S extends string = string>(name: S): Pattern<R, S> {
   });
 }
 
-function conditionOf<R, S extends string>(condition: StepCondition<R, S>): RowCondition {
+function conditionOf<R, S extends string>(condition: StepCondition<R, S>): StepTest {
+  if (typeof condition !== "function") return condition;
   return {
+    kind: "function",
     test: condition as unknown as (row: Row, matched: MatchedRows) => boolean,
     looksBack: condition.length > 1,
   };
 }
 
-function stepOf(name: string, contiguity: Contiguity): StepDefinition<RowCondition> {
+function stepOf(name: string, contiguity: Contiguity): StepDefinition<StepTest> {
   return {
     kind: "step",
     name,
@@ -249,7 +250,7 @@ function stepOf(name: string, contiguity: Contiguity): StepDefinition<RowConditi
   };
 }
 
-function groupOf<R>(group: Group<R>, contiguity: Contiguity): GroupDefinition<RowCondition> {
+function groupOf<R>(group: Group<R>, contiguity: Contiguity): GroupDefinition<StepTest> {
   const { elements } = group.definition;
   return { kind: "group", elements, contiguity, quantifier: ONCE, until: null };
 }

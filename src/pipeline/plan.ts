@@ -4,7 +4,7 @@ import type { Row } from "../core/row.js";
 import type { SqlText } from "../expression/sql-text.js";
 import type { PatternDefinition } from "../operators/pattern/definition.js";
 import type { Overflow } from "../operators/pattern/pattern-operator.js";
-import type { RowCondition } from "../operators/pattern/row-conditions.js";
+import type { StepTest } from "./step-tests.js";
 
 /** An aggregate of a window, by name of its result column. */
 export interface AggregatePlan {
@@ -182,7 +182,7 @@ export interface MatchNode {
   readonly id: string;
   readonly input: string;
   readonly keys: readonly string[];
-  readonly pattern: PatternDefinition<RowCondition>;
+  readonly pattern: PatternDefinition<StepTest>;
   readonly select: readonly SelectedPlan[];
   /** Partial matches that one key may have. */
   readonly maxRuns: number;

@@ -181,7 +181,7 @@ describe("a scope of its own", () => {
   /** Events of a pattern, the old and new row of a change, its operation. */
   const events: Scope = {
     names: ["login.user_id", "op"],
-    now: null,
+    now: "events have several",
     collation: "C",
     resolve(path) {
       const key = path.join(".");

@@ -266,7 +266,7 @@ async function streamed(chosen: TestCase, rows: readonly Row[], view: string): P
     const saved = finished(harness.engine.snapshot());
     blocks.push({ lsn, watermarkMs: null, changelog: [], blocks: saved });
     if (i % 3 !== 2) continue;
-    harness = new OperatorHarness(plan, [table], lsn);
+    harness = new OperatorHarness(plan, [table], { cursor: lsn });
     harness.engine.restore(merged(blocks));
   }
   await sink.close();

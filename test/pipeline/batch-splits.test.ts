@@ -85,7 +85,7 @@ test("a run restored at any commit goes on with the same changelog", () => {
       const whole = new OperatorHarness(chosen, [sales]).run(batchesOf(messages));
       const text = whole.map(({ lsn, watermarkMs, changelog }) => [lsn, watermarkMs, changelog]);
       whole.forEach((record, index) => {
-        const restored = new OperatorHarness(chosen, [sales], record.lsn);
+        const restored = new OperatorHarness(chosen, [sales], { cursor: record.lsn });
         restored.engine.restore(merged(whole.slice(0, index + 1)));
         const records = restored.run(batchesOf(messages));
         const again = records.slice(0, index + 1).flatMap(({ changelog }) => changelog);
@@ -125,7 +125,7 @@ test("a checkpoint that is written while later commits run restores as of its ow
         }
       }
       saved.forEach(({ lsn }, index) => {
-        const restored = new OperatorHarness(chosen, [sales], lsn);
+        const restored = new OperatorHarness(chosen, [sales], { cursor: lsn });
         restored.engine.restore(merged(saved.slice(0, index + 1)));
         const after = restored.run(batchesOf(messages)).filter((record) => record.lsn > lsn);
         expect(after.map(({ changelog }) => changelog)).toEqual(

@@ -1,4 +1,4 @@
-import { codecOf } from "../../../decoders/types/codecs.js";
+import { pgoutput } from "../../../decoders/pgoutput/pgoutput-factory.js";
 import type { CatalogTable } from "../../core/catalog.js";
 import { TidemarkError } from "../../core/errors.js";
 import type { OutputShape } from "../../core/output.js";
@@ -6,7 +6,12 @@ import { quoteIdent, quoteTable, type SqlSession } from "../../core/sql.js";
 
 import type { Grammar } from "../../expression/grammar.js";
 import { columnsTested, columnsUsed, compilePlan } from "../../pipeline/compile.js";
-import { type Condition, checkConditions } from "../../pipeline/conditions.js";
+import {
+  type Condition,
+  checkConditions,
+  columnsOfPatterns,
+  type TestedColumns,
+} from "../../pipeline/conditions.js";
 import {
   copiedTables,
   nodesOf,
@@ -17,7 +22,7 @@ import {
 } from "../../pipeline/plan.js";
 import { rowFilterOf } from "../../pipeline/row-filter.js";
 
-import { describeTable } from "../../source/catalog.js";
+import { describeTables } from "../../source/describe-tables.js";
 import { type Finding, fail, failure, ok } from "./finding.js";
 
 /** A table that the pipeline reads, as the checks need it. */
@@ -81,9 +86,13 @@ async function readSourceTable(
   { plan, grammar }: { plan: Plan; grammar: Grammar | null },
   qualified: string,
 ): Promise<SourceTable> {
-  const table = await describeTable(session, qualified, codecOf);
+  const described = await describeTables(session, [qualified], {
+    decoder: pgoutput,
+    wantsBinary: false,
+  });
+  const table = described.tables[0] as CatalogTable;
   const [row] = await session.query(TRAITS, [table.schema, table.name]);
-  const conditions = conditionsOn(plan, table, grammar);
+  const { conditions, tests } = conditionsOn(plan, table, grammar);
   return {
     ...table,
     isPartitioned: row?.["is_partitioned"] === true,
@@ -94,7 +103,7 @@ async function readSourceTable(
     unreadableBy: copiedTables(plan).includes(qualified)
       ? (row?.["unreadable_by"] as string | null)
       : null,
-    columnsRead: columnsRead(plan, qualified, conditions),
+    columnsRead: columnsRead(plan, qualified, new Map([...conditions, ...tests])),
     rowFilter: rowFilterOf(plan, qualified, conditions),
   };
 }
@@ -118,11 +127,12 @@ function conditionsOn(
   plan: Plan,
   table: CatalogTable,
   grammar: Grammar | null,
-): ReadonlyMap<string, Condition> {
+): { conditions: ReadonlyMap<string, Condition>; tests: ReadonlyMap<string, TestedColumns> } {
   try {
-    return checkConditions(plan, [table], grammar);
+    const conditions = checkConditions(plan, [table], grammar);
+    return { conditions, tests: columnsOfPatterns(plan, [table], grammar) };
   } catch (error) {
-    if (error instanceof TidemarkError) return new Map();
+    if (error instanceof TidemarkError) return { conditions: new Map(), tests: new Map() };
     throw error;
   }
 }
@@ -130,7 +140,7 @@ function conditionsOn(
 function columnsRead(
   plan: Plan,
   table: string,
-  conditions: ReadonlyMap<string, Condition>,
+  conditions: ReadonlyMap<string, TestedColumns>,
 ): string[] {
   const sources = nodesOf(plan, "source").filter((source) => source.table === table);
   const times = sources.flatMap(({ eventTime }) => eventTime ?? []);

@@ -179,9 +179,8 @@ function noFunction(
 /** The time of the commit, which is what "now" means to a replay. */
 function commitTime(context: CheckContext, at: number): Reference {
   const { now } = context.scope;
-  if (now !== null) return referenceTo(now, at);
-  const why = "a row that is taken out again has to get the answer that it got when it came in";
-  throw context.invalid(at, `now() has no fixed meaning here: ${why}.`);
+  if (typeof now !== "string") return referenceTo(now, at);
+  throw context.invalid(at, `now() has no fixed meaning here: ${now}.`);
 }
 
 /** `current_timestamp` and its kind. */

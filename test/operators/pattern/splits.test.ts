@@ -80,7 +80,7 @@ test("a run restored at any commit goes on with the same matches, the clock's in
       const end = harness.record().changelog;
       matches += text.flat().length + end.length;
       whole.forEach((record, index) => {
-        const restored = new OperatorHarness(chosen, [sales], record.lsn);
+        const restored = new OperatorHarness(chosen, [sales], { cursor: record.lsn });
         restored.engine.restore(merged(whole.slice(0, index + 1)));
         const again = restored.run(batchesOf(messages)).map(({ changelog }) => changelog);
         expect(again.slice(0, index + 1).flat(), `said again after ${index}`).toEqual([]);
