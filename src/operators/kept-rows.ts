@@ -162,7 +162,9 @@ export class KeptRows {
       at += length;
       cells[image + 2 * column + 1] = at;
     }
-    batch.push(Op.update, relation, packed, image, NO_IMAGE);
+    // Codecs read the bytes of a stream, which are Buffers: any other array would print as numbers.
+    const bytes = Buffer.from(packed.buffer, packed.byteOffset, packed.byteLength);
+    batch.push(Op.update, relation, bytes, image, NO_IMAGE);
     pushRow(rows, batch.length - 1, image);
   }
 
