@@ -1,4 +1,4 @@
-import type { OutputShape, ResultValue, ViewBatch } from "../../src/core/output.js";
+import type { OutputColumn, OutputShape, ResultValue, ViewBatch } from "../../src/core/output.js";
 import { quoteIdent, quoteLiteral, quoteTable, type SqlSession } from "../../src/core/sql.js";
 import { checkExisting, keyColumns, TABLE_COMMENT } from "./existing-table.js";
 
@@ -92,14 +92,21 @@ function createSql(shape: OutputShape): string[] {
 
 function upsertSql(shape: OutputShape): string {
   const names = shape.columns.map((c) => quoteIdent(c.name));
-  const arrays = shape.columns.map((c, i) => `$${i + 1}::${c.sqlType}[]`);
+  // unnest would take arrays of arrays to pieces, so that arrays come as texts.
+  const arrays = shape.columns.map((c, i) => `$${i + 1}::${isArray(c) ? "text" : c.sqlType}[]`);
+  const cells = shape.columns.map((c, i) => (isArray(c) ? `c${i}::${c.sqlType}` : `c${i}`));
+  const aliases = shape.columns.map((_, i) => `c${i}`);
   const keys = keyColumns(shape).map((c) => quoteIdent(c.name));
   const updates = shape.columns
     .filter((c) => c.role === "value")
     .map((c) => `${quoteIdent(c.name)} = excluded.${quoteIdent(c.name)}`);
   return `insert into ${quoteTable(shape.name)} (${names.join(", ")})
-    select * from unnest(${arrays.join(", ")})
+    select ${cells.join(", ")} from unnest(${arrays.join(", ")}) as r(${aliases.join(", ")})
     on conflict (${keys.join(", ")}) do update set ${updates.join(", ")}`;
+}
+
+function isArray({ sqlType }: OutputColumn): boolean {
+  return sqlType.endsWith("[]");
 }
 
 /** With NULLs among the keys the index is of no use, so that such rows have a statement apart. */

@@ -1,14 +1,20 @@
 import { type Duration, parseDuration } from "../core/duration.js";
 import { TidemarkError } from "../core/errors.js";
-import type { Numeric } from "../core/numeric.js";
 import type { Row } from "../core/row.js";
 import type { Timestamp } from "../core/timestamp.js";
 import type { SqlText } from "../expression/sql-text.js";
 import { addSource, qualify, uniqueId } from "./add-source.js";
+import {
+  type AggregateFor,
+  type AggregateSpec,
+  aggregatePlans,
+  type ColumnOf,
+  type ColumnsOf,
+} from "./aggregate-specs.js";
 import type { CheckpointSpec } from "./checkpoint-settings.js";
 
 import { type Keyed, keyedRows } from "./match-builder.js";
-import type { AggregatePlan, AppendNode, FilterNode, Plan, PlanNode, WindowNode } from "./plan.js";
+import type { AppendNode, FilterNode, Plan, PlanNode, WindowNode } from "./plan.js";
 import { EMIT_CHANGES } from "./plan.js";
 import {
   checkPostgres,
@@ -23,45 +29,7 @@ import { type EmissionOptions, emissionOf, type WindowSpec } from "./window-spec
 /** Tables by qualified name, as `tidemark types` writes them: name → type of a row. */
 export type Tables = object;
 
-type ColumnOf<R> = Extract<keyof R, string>;
-type ColumnsOf<R, T> = {
-  [C in ColumnOf<R>]: NonNullable<R[C]> extends T ? C : never;
-}[ColumnOf<R>];
 type TimeColumn<R> = ColumnsOf<R, Timestamp>;
-
-/** A result to be computed per group; `C` names the column it reads. */
-export interface AggregateSpec<
-  F extends AggregatePlan["fn"] = AggregatePlan["fn"],
-  C extends string = string,
-> {
-  readonly fn: F;
-  readonly column: C | null;
-}
-
-/** `count(*)`, or with a column `count(column)`: rows where it is not NULL. */
-export function count<C extends string = never>(column?: C): AggregateSpec<"count", C> {
-  return { fn: "count", column: column ?? null };
-}
-
-/** Exact for integers and numeric; NULLs do not count; NULL when there is nothing to add. */
-export function sum<C extends string>(column: C): AggregateSpec<"sum", C> {
-  return { fn: "sum", column };
-}
-
-/** The mean with PostgreSQL's digits and scale. */
-export function avg<C extends string>(column: C): AggregateSpec<"avg", C> {
-  return { fn: "avg", column };
-}
-
-/** The least value of a number or timestamp column. */
-export function min<C extends string>(column: C): AggregateSpec<"min", C> {
-  return { fn: "min", column };
-}
-
-/** The greatest value of a number or timestamp column. */
-export function max<C extends string>(column: C): AggregateSpec<"max", C> {
-  return { fn: "max", column };
-}
 
 /** A table that is kept equal to what it is fed from. */
 export interface ViewSpec {
@@ -213,11 +181,6 @@ export interface Windowed<R> {
   aggregate(aggregates: Readonly<Record<string, AggregateFor<R>>>): Aggregated;
 }
 
-type AggregateFor<R> =
-  | AggregateSpec<"count", ColumnOf<R>>
-  | AggregateSpec<"sum" | "avg", ColumnsOf<R, number | bigint | Numeric>>
-  | AggregateSpec<"min" | "max", ColumnsOf<R, number | bigint | Numeric | Timestamp>>;
-
 export interface Aggregated {
   into(view: ViewSpec): void;
 }
@@ -354,11 +317,7 @@ function addView(nodes: PlanNode[], parts: ViewParts): void {
     keys,
     window,
     emission,
-    aggregates: Object.entries(parts.aggregates).map(([name, { fn, column }]) => ({
-      name,
-      fn,
-      column,
-    })),
+    aggregates: aggregatePlans(parts.aggregates),
   };
   const { table, retainMs } = view;
   nodes.push(node, { op: "view", id: `view ${table}`, input: node.id, table, retainMs });

@@ -3,15 +3,15 @@ import { TidemarkError } from "../core/errors.js";
 import type { OutputOperator } from "../core/operator.js";
 import type { OutputColumn, OutputShape } from "../core/output.js";
 import type { BoundAggregate } from "../operators/window/aggregate-list.js";
-import { createAggregate } from "../operators/window/aggregates/create.js";
 import { GridOperator } from "../operators/window/grid-operator.js";
 import { LateRows, lateShape } from "../operators/window/late-rows.js";
 import { SessionOperator } from "../operators/window/session-operator.js";
 import { SlidingOperator } from "../operators/window/sliding-operator.js";
 import { cumulatingGrid, hoppingGrid, type WindowGrid } from "../operators/window/window-grid.js";
 import { WindowOperator } from "../operators/window/window-operator.js";
+import { aggregateColumns, compileAggregates } from "./compile-aggregates.js";
+import type { Condition } from "./conditions.js";
 import {
-  type AggregatePlan,
   type GridWindow,
   type LateNode,
   nodesOf,
@@ -37,6 +37,7 @@ export interface WindowParts {
   readonly columnOf: (name: string) => CatalogColumn;
   /** As `columnOf`, and refuses a column whose equal values can have different texts. */
   readonly keyOf: (name: string) => CatalogColumn;
+  readonly conditions: ReadonlyMap<string, Condition>;
   /** The type of the window's times. Throws PLAN_INVALID for an event time that is no time. */
   readonly timeType: () => string;
 }
@@ -55,7 +56,13 @@ export function compileWindow(parts: WindowParts): Compiled[] {
     );
   }
   const late = compileLate(parts);
-  const aggregates = node.aggregates.map((aggregate) => compileAggregate(parts, aggregate));
+  const aggregates = compileAggregates(node, {
+    columnOf: parts.columnOf,
+    eventTime: source.eventTime,
+    isRetractable: source.reads === "rows",
+    isMerged: node.window !== null && !isPlainTumbling(node),
+    conditions: parts.conditions,
+  });
   const shape = shapeOf(parts, { view, aggregates });
   const common = {
     id: node.id,
@@ -104,8 +111,11 @@ function refuseRetainAfterClose(node: WindowNode, { retainMs }: ViewNode): void 
 }
 
 /** Columns of its input that a window names. */
-export function windowColumns({ keys, aggregates }: WindowNode): string[] {
-  return [...keys, ...aggregates.flatMap(({ column }) => column ?? [])];
+export function windowColumns(
+  { keys, aggregates }: WindowNode,
+  eventTime: string | null,
+): string[] {
+  return [...keys, ...aggregates.flatMap((aggregate) => aggregateColumns(aggregate, eventTime))];
 }
 
 /** Whether each window is one pane that is given out at every flush, as long as its row stays. */
@@ -119,19 +129,6 @@ function gridOf(window: GridWindow): WindowGrid {
   if (window.kind === "cumulating") return cumulatingGrid(window.stepMs, sizeMs, offsetMs);
   const slideMs = window.kind === "hopping" ? window.slideMs : sizeMs;
   return hoppingGrid(sizeMs, slideMs, offsetMs);
-}
-
-function compileAggregate(
-  { node, source, columnOf }: WindowParts,
-  { fn, column: name }: AggregatePlan,
-): BoundAggregate {
-  const column = name === null ? null : columnOf(name);
-  // Panes are merged in whatever steps results are collected, which must not show: a sum of floats
-  // in panes is kept exactly, as where rows leave.
-  const isExact = node.window !== null && !isPlainTumbling(node) && column?.codec.kind === "float";
-  const isSum = fn !== "min" && fn !== "max";
-  const isRetractable = source.reads === "rows" || (isExact && isSum);
-  return { fn, aggregate: createAggregate({ fn, column, isRetractable }), column: name };
 }
 
 function shapeOf(
@@ -163,7 +160,7 @@ function compileLate(
   if (late === undefined) return null;
   const { id, table, retainMs } = late;
   const time = source.eventTime === null ? [] : [source.eventTime];
-  const names = [...new Set([...time, ...windowColumns(node)])];
+  const names = [...new Set([...time, ...windowColumns(node, source.eventTime)])];
   const shape = lateShape(table, names.map(columnOf));
   return { node: late, operator: new LateRows({ id, shape, retainMs }), shape };
 }

@@ -9,7 +9,6 @@ import { appendShape } from "../operators/append/append-shape.js";
 import { FilterOperator } from "../operators/filter-operator.js";
 import { DEAD_LETTER_SHAPE, DeadLetters } from "../operators/poison/dead-letters.js";
 import { PoisonGate } from "../operators/poison/poison-gate.js";
-import { conditionTest, functionTest, type RowTest } from "../operators/row-test.js";
 import { SourceOperator, type SourceOperatorOptions } from "../operators/source-operator.js";
 import { compileMatch, matchColumns } from "./compile-match.js";
 import { compileWindow, windowColumns } from "./compile-window.js";
@@ -17,16 +16,11 @@ import {
   type Condition,
   checkConditions,
   columnsOfPatterns,
+  conditionsOf,
   type TestedColumns,
+  testOf,
 } from "./conditions.js";
-import {
-  type AppendNode,
-  type FilterNode,
-  nodesOf,
-  type Plan,
-  type SourceNode,
-  sourceOf,
-} from "./plan.js";
+import { type AppendNode, nodesOf, type Plan, type SourceNode, sourceOf } from "./plan.js";
 
 /** A plan with its types checked, as operators that are wired up. */
 export interface CompiledPlan {
@@ -51,6 +45,7 @@ export function compilePlan(
   if (nodesOf(plan, "source").some((node) => node.reads !== "inserts")) {
     refuseWithoutIdentity(tables);
   }
+  const conditions = checkConditions(plan, tables, grammar);
   const partsOf = (node: { readonly id: string; readonly input: string }) => {
     const source = sourceOf(plan, node.input);
     const table = tableOf(source);
@@ -62,7 +57,7 @@ export function compilePlan(
   };
   const windows = nodesOf(plan, "window").flatMap((node) => {
     const parts = partsOf(node);
-    return compileWindow({ ...parts, node, timeType: () => eventTimeType(parts) });
+    return compileWindow({ ...parts, node, conditions, timeType: () => eventTimeType(parts) });
   });
   const appends = nodesOf(plan, "append").map((node) => ({
     node,
@@ -73,7 +68,6 @@ export function compilePlan(
   );
   refuseCopies(plan);
   const outputs = [...windows, ...appends, ...matches];
-  const conditions = checkConditions(plan, tables, grammar);
   const tests = new Map([...conditions, ...columnsOfPatterns(plan, tables, grammar)]);
   const letters = new DeadLetters(plan.pipeline);
   const operatorsInto = (input: string, gate: PoisonGate | null): Operator[] => [
@@ -142,31 +136,23 @@ function compileGate(
   return new PoisonGate({ source: id, mask, blockBy, ...parts });
 }
 
-function testOf(
-  { id, predicate }: FilterNode,
-  conditions: ReadonlyMap<string, Condition>,
-): RowTest {
-  if (typeof predicate === "function") return functionTest(predicate);
-  const condition = conditions.get(id);
-  if (condition === undefined) throw invalid(`${id}: the table is not described`);
-  return conditionTest(condition.tree, condition.text);
-}
-
-/** Columns of a source that the conditions behind it read, by step. */
+/** Columns of a source that the conditions behind it read. */
 export function columnsTested(
   plan: Plan,
   source: SourceNode,
   conditions: ReadonlyMap<string, TestedColumns>,
 ): string[] {
-  return [...conditions].flatMap(([id, { columns }]) =>
-    sourceOf(plan, id) === source ? columns : [],
+  return [...conditions.values()].flatMap(({ step, columns }) =>
+    sourceOf(plan, step) === source ? columns : [],
   );
 }
 
 /** Columns that the steps behind a source name. */
 export function columnsUsed(plan: Plan, source: SourceNode): string[] {
   const isBehind = ({ input }: { readonly input: string }) => sourceOf(plan, input) === source;
-  const ofWindows = nodesOf(plan, "window").filter(isBehind).flatMap(windowColumns);
+  const ofWindows = nodesOf(plan, "window")
+    .filter(isBehind)
+    .flatMap((node) => windowColumns(node, source.eventTime));
   return [...ofWindows, ...nodesOf(plan, "match").filter(isBehind).flatMap(matchColumns)];
 }
 
@@ -179,8 +165,8 @@ function oldRowsOf(
   if (node.reads !== "rows") return { mode: node.reads };
   if (table.replicaIdentity === "full") return { mode: "images" };
   // What a function reads is not known, so that its filter needs the whole row.
-  const isFiltered = nodesOf(plan, "filter").some(
-    ({ id, predicate }) => typeof predicate === "function" && sourceOf(plan, id) === node,
+  const isFiltered = conditionsOf(plan).some(
+    ({ step, predicate }) => typeof predicate === "function" && sourceOf(plan, step) === node,
   );
   const key = table.columns.filter(({ name }) => table.identityKey.includes(name));
   return {

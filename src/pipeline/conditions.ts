@@ -1,20 +1,55 @@
 import type { CatalogTable } from "../core/catalog.js";
 import { TidemarkError } from "../core/errors.js";
+import type { Row } from "../core/row.js";
 import { checkCondition } from "../expression/check/check-expression.js";
 import { type Grammar, loadGrammar } from "../expression/grammar.js";
 import { rowScope } from "../expression/scope.js";
-import { isSqlText } from "../expression/sql-text.js";
+import { isSqlText, type SqlText } from "../expression/sql-text.js";
 import { type Expression, referencesOf } from "../expression/tree.js";
 import { type ElementDefinition, stepsOf } from "../operators/pattern/definition.js";
+import { conditionTest, functionTest, type RowTest } from "../operators/row-test.js";
 import { nodesOf, type Plan, type SourceNode, sourceOf } from "./plan.js";
 import { checkStepTest, hasSql, type StepTest } from "./step-tests.js";
 
 /** Columns of its table that a step's conditions read. */
 export interface TestedColumns {
+  /** The step that they belong to. */
+  readonly step: string;
   readonly columns: readonly string[];
 }
 
-/** A filter's condition, checked against its table. */
+/** A condition as it was written, and where. */
+export interface WrittenCondition {
+  /** Unique in the plan. */
+  readonly id: string;
+  /** The step that it belongs to. */
+  readonly step: string;
+  readonly predicate: ((row: Row) => boolean) | SqlText;
+}
+
+/** The conditions of a plan: of its filters, and of aggregates that count only some rows. */
+export function conditionsOf(plan: Plan): WrittenCondition[] {
+  const filters = nodesOf(plan, "filter").map(({ id, predicate }) => ({ id, step: id, predicate }));
+  const aggregates = nodesOf(plan, "window").flatMap(({ id, aggregates: all }) =>
+    all.flatMap(({ name, where }) =>
+      where === undefined ? [] : [{ id: `${id} ${name}`, step: id, predicate: where }],
+    ),
+  );
+  return [...filters, ...aggregates];
+}
+
+/** The test of a condition. Throws PLAN_INVALID where its table is not described. */
+export function testOf(
+  { id, predicate }: Omit<WrittenCondition, "step">,
+  conditions: ReadonlyMap<string, Condition>,
+): RowTest {
+  if (typeof predicate === "function") return functionTest(predicate);
+  const condition = conditions.get(id);
+  if (condition !== undefined) return conditionTest(condition.tree, condition.text);
+  throw new TidemarkError("PLAN_INVALID", `${id}: the table is not described.`);
+}
+
+/** A condition, checked against its table. */
 export interface Condition extends TestedColumns {
   readonly text: string;
   readonly tree: Expression;
@@ -23,13 +58,13 @@ export interface Condition extends TestedColumns {
 /** The grammar if the plan has expressions, else null: then it is not loaded. */
 export async function grammarFor(plan: Plan): Promise<Grammar | null> {
   const isUsed =
-    nodesOf(plan, "filter").some(({ predicate }) => isSqlText(predicate)) ||
+    conditionsOf(plan).some(({ predicate }) => isSqlText(predicate)) ||
     nodesOf(plan, "match").some(({ pattern }) => testsOf(pattern.elements).some(hasSql));
   return isUsed ? await loadGrammar() : null;
 }
 
 /**
- * The conditions of a plan's filters by step. Throws EXPRESSION_INVALID, naming the step. Tables
+ * The conditions of a plan by their ids. Throws EXPRESSION_INVALID, naming the step. Tables
  * that are not described are left out.
  */
 export function checkConditions(
@@ -38,13 +73,13 @@ export function checkConditions(
   grammar: Grammar | null,
 ): ReadonlyMap<string, Condition> {
   const conditions = new Map<string, Condition>();
-  for (const { id, predicate } of nodesOf(plan, "filter")) {
+  for (const { id, step, predicate } of conditionsOf(plan)) {
     if (!isSqlText(predicate)) continue;
-    const source = sourceOf(plan, id);
+    const source = sourceOf(plan, step);
     const table = tables.find((t) => t.qualifiedName === source.table);
     if (table === undefined) continue;
     if (grammar === null) throw new Error("a plan with expressions is compiled with a grammar");
-    conditions.set(id, check(grammar, predicate.text, { table, source, step: id }));
+    conditions.set(id, check(grammar, predicate.text, { table, source, id, step }));
   }
   return conditions;
 }
@@ -67,7 +102,7 @@ export function columnsOfPatterns(
     const checked = testsOf(pattern.elements).map((test) =>
       checkStepTest(test, { id, table, steps, grammar }),
     );
-    columns.set(id, { columns: checked.flatMap((test) => test.columns) });
+    columns.set(id, { step: id, columns: checked.flatMap((test) => test.columns) });
   }
   return columns;
 }
@@ -84,9 +119,9 @@ function testsOf(elements: readonly ElementDefinition<StepTest>[]): StepTest[] {
 function check(
   grammar: Grammar,
   text: string,
-  where: { readonly table: CatalogTable; readonly source: SourceNode; readonly step: string },
+  where: Pick<WrittenCondition, "id" | "step"> & { table: CatalogTable; source: SourceNode },
 ): Condition {
-  const { table, source, step } = where;
+  const { table, source, id, step } = where;
   const { name, columns: all, collation = null } = table;
   // A row that leaves has to get the answer that it got when it came, at another commit.
   const hasNow = source.reads === "inserts";
@@ -95,10 +130,10 @@ function check(
     const tree = checkCondition(grammar, text, scope);
     const names = new Set(table.columns.map((column) => column.name));
     const columns = referencesOf(tree).flatMap(({ key }) => (names.has(key) ? [key] : []));
-    return { text, tree, columns };
+    return { step, text, tree, columns };
   } catch (error) {
     if (!(error instanceof TidemarkError)) throw error;
     const { code, message, detail } = error;
-    throw new TidemarkError(code, `${step}: ${message}`, { cause: error, detail });
+    throw new TidemarkError(code, `${id}: ${message}`, { cause: error, detail });
   }
 }

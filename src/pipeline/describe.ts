@@ -1,6 +1,7 @@
 import { formatDuration } from "../core/duration.js";
 import { DEAD_LETTERS } from "../core/poison.js";
 import { stepsOf } from "../operators/pattern/definition.js";
+import { aggregateText } from "./compile-aggregates.js";
 import type { EmissionPlan, Plan, PlanNode, PoisonPlan, WindowPlan } from "./plan.js";
 
 /** The plan as lines of text, a step a line, in the words of docs/concepts.md. */
@@ -28,7 +29,7 @@ function describeNode(node: PlanNode): string {
         : `of ${node.input}: rows where ${node.predicate.text.trim()}`;
     case "window": {
       const by = node.keys.length === 0 ? "" : ` by ${node.keys.join(", ")}`;
-      const aggregates = node.aggregates.map((a) => `${a.name} = ${a.fn}(${a.column ?? "*"})`);
+      const aggregates = node.aggregates.map((a) => `${a.name} = ${aggregateText(a)}`);
       const of = node.window === null ? "groups" : describeWindow(node.window);
       const emission = describeEmission(node.emission);
       return `of ${node.input}: ${of}${by}: ${aggregates.join(", ")}${emission}`;

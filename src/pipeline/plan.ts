@@ -4,14 +4,29 @@ import type { Row } from "../core/row.js";
 import type { SqlText } from "../expression/sql-text.js";
 import type { PatternDefinition } from "../operators/pattern/definition.js";
 import type { Overflow } from "../operators/pattern/pattern-operator.js";
+import type { AggregateFunction } from "../operators/window/aggregates/aggregate-function.js";
+import type { UserAggregate } from "../operators/window/aggregates/user-aggregate.js";
 import type { StepTest } from "./step-tests.js";
 
 /** An aggregate of a window, by name of its result column. */
 export interface AggregatePlan {
   readonly name: string;
-  readonly fn: "count" | "sum" | "avg" | "min" | "max";
+  readonly fn: AggregateFunction;
   /** Null for `count(*)`. */
   readonly column: string | null;
+  /** Column that orders its rows; absent where none was named. */
+  readonly by?: string;
+  /** Of percentiles, 0 to 1. */
+  readonly fraction?: number;
+  /** Of approximate percentiles: the greatest relative error. */
+  readonly accuracy?: number;
+  /** Of `top`: how many. */
+  readonly limit?: number;
+  readonly separator?: string;
+  /** An aggregate of the user's own. */
+  readonly user?: UserAggregate;
+  /** Only rows for which it is true are counted. */
+  readonly where?: ((row: Row) => boolean) | SqlText;
 }
 
 /** What becomes of rows that a step cannot take. */
@@ -278,6 +293,18 @@ function tablesWhere(plan: Plan, holds: (source: SourceNode) => boolean): string
 
 const READ_BY_CODEC: ReadonlySet<PlanNode["op"]> = new Set(["source", "filter", "window", "view"]);
 
+/** Aggregates that keep the text of values. */
+const KEEPS_TEXT: ReadonlySet<AggregateFunction> = new Set([
+  "first",
+  "last",
+  "arg_min",
+  "arg_max",
+  "top",
+  "string_agg",
+  "array_agg",
+  "jsonb_agg",
+]);
+
 /**
  * Whether all steps read cells as values, so that these may be binary: others copy text, rows that
  * are followed may be kept in state, where another run must find the form it expects, and a copy
@@ -285,7 +312,10 @@ const READ_BY_CODEC: ReadonlySet<PlanNode["op"]> = new Set(["source", "filter", 
  */
 export function readsValuesOnly(plan: Plan): boolean {
   const isText = ({ reads, copy }: SourceNode): boolean => reads === "rows" || copy;
+  const aggregates = nodesOf(plan, "window").flatMap((node) => node.aggregates);
   return (
-    plan.nodes.every(({ op }) => READ_BY_CODEC.has(op)) && tablesWhere(plan, isText).length === 0
+    plan.nodes.every(({ op }) => READ_BY_CODEC.has(op)) &&
+    !aggregates.some(({ fn }) => KEEPS_TEXT.has(fn)) &&
+    tablesWhere(plan, isText).length === 0
   );
 }

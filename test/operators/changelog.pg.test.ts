@@ -15,7 +15,7 @@ import {
   sum,
   tumbling,
 } from "../../src/index.js";
-import { avg } from "../../src/pipeline/builder.js";
+import { avg } from "../../src/pipeline/aggregate-specs.js";
 import { eventually } from "../services/eventually.js";
 import { usePostgres } from "../services/postgres.js";
 import { uniqueName } from "../services/shared-service.js";

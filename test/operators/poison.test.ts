@@ -3,14 +3,8 @@ import type { OutputBatch } from "../../src/core/output.js";
 import { unpackCells } from "../../src/core/packed-cells.js";
 import type { Row } from "../../src/core/row.js";
 import { DeadLetters } from "../../src/operators/poison/dead-letters.js";
-import {
-  count,
-  type PoisonOptions,
-  pipeline,
-  postgres,
-  sum,
-  type Table,
-} from "../../src/pipeline/builder.js";
+import { count, sum } from "../../src/pipeline/aggregate-specs.js";
+import { type PoisonOptions, pipeline, postgres, type Table } from "../../src/pipeline/builder.js";
 import { slot } from "../../src/pipeline/specs.js";
 import { tumbling } from "../../src/pipeline/window-specs.js";
 import { linesOf, OperatorHarness } from "../fixtures/operator-harness.js";

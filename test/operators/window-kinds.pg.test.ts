@@ -2,7 +2,8 @@
 // into batches anywhere, collected, saved, crashed and restored anywhere; at the end the view is
 // what the SELECT over the same rows gives, cell by cell as text.
 import { expect, test } from "vitest";
-import { avg, count, max, min, pipeline, postgres, sum } from "../../src/pipeline/builder.js";
+import { avg, count, max, min, sum } from "../../src/pipeline/aggregate-specs.js";
+import { pipeline, postgres } from "../../src/pipeline/builder.js";
 import type { Plan } from "../../src/pipeline/plan.js";
 import { slot } from "../../src/pipeline/specs.js";
 import {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { Numeric } from "../../src/core/numeric.js";
 import type { Timestamp } from "../../src/core/timestamp.js";
-import { count, type From, pipeline, postgres, sum } from "../../src/pipeline/builder.js";
+import { count, sum } from "../../src/pipeline/aggregate-specs.js";
+import { type From, pipeline, postgres } from "../../src/pipeline/builder.js";
 import { compilePlan } from "../../src/pipeline/compile.js";
 import { describePlan } from "../../src/pipeline/describe.js";
 import type { Plan, WindowNode } from "../../src/pipeline/plan.js";
@@ -149,7 +150,7 @@ describe("compiling", () => {
     ["an unknown value column", one("sum", "town"), /no column "town"/],
     ["a sum of text", one("sum", "shop"), /column has type text/],
     ["an average of times", one("avg", "at"), /takes numbers\./],
-    ["a least text", one("min", "shop"), /takes numbers and timestamps/],
+    ["a least text", one("min", "shop"), /takes numbers, timestamps, dates/],
     ["a sum of nothing", one("sum", null), /needs a column/],
     ["an input that is not there", changed({ input: "nowhere" }), /no such step/],
   ])("refuses %s", (_, plan, message) => {
@@ -174,7 +175,7 @@ describe("compiling", () => {
       ["units", 23, "integer"],
     ]);
     expect(() => compilePlan(salesPlan(), [table])).toThrow(
-      invalid(/event time "at"|takes numbers and timestamps/),
+      invalid(/event time "at"|takes numbers, timestamps, dates/),
     );
   });
 

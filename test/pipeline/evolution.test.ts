@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { count, max, min, pipeline, postgres, sum } from "../../src/pipeline/builder.js";
+import { count, max, min, sum } from "../../src/pipeline/aggregate-specs.js";
+import { pipeline, postgres } from "../../src/pipeline/builder.js";
 import type { Plan } from "../../src/pipeline/plan.js";
 import { slot } from "../../src/pipeline/specs.js";
 import { tumbling, type WindowSpec } from "../../src/pipeline/window-specs.js";

@@ -1,4 +1,5 @@
-import { count, pipeline, postgres, sum } from "../../src/pipeline/builder.js";
+import { count, sum } from "../../src/pipeline/aggregate-specs.js";
+import { pipeline, postgres } from "../../src/pipeline/builder.js";
 import type { Plan } from "../../src/pipeline/plan.js";
 import { slot } from "../../src/pipeline/specs.js";
 import { tumbling } from "../../src/pipeline/window-specs.js";

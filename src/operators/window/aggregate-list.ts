@@ -3,18 +3,19 @@ import { columnIndex, type Relation } from "../../core/relation.js";
 import type { Rows } from "../../core/rows.js";
 import type { Aggregate } from "./aggregates/aggregate.js";
 
-/** An aggregate and the column it reads; null for `count(*)`. */
+/** An aggregate and the columns it reads. */
 export interface BoundAggregate {
-  /** Name of the function. */
-  readonly fn: string;
+  /** What it computes, in words: saved state of other words is refused. */
+  readonly text: string;
   readonly aggregate: Aggregate;
-  readonly column: string | null;
+  /** None for `count(*)`. */
+  readonly columns: readonly string[];
 }
 
 /** The aggregates of one step, in the order of their result columns. */
 export class AggregateList {
   readonly #bound: readonly BoundAggregate[];
-  #columns: number[] = [];
+  #columns: readonly (readonly number[])[] = [];
 
   constructor(bound: readonly BoundAggregate[]) {
     this.#bound = bound;
@@ -27,22 +28,20 @@ export class AggregateList {
 
   /** What their numbers mean, for the facts of the step's state. */
   get fact(): string {
-    return this.#bound
-      .map(({ fn, column, aggregate }) => `${fn}(${column ?? "*"}) ${aggregate.sqlType}`)
-      .join(", ");
+    return this.#bound.map(({ text, aggregate }) => `${text} ${aggregate.sqlType}`).join(", ");
   }
 
   /** The next rows are of this version of the table. */
   bind(relation: Relation): void {
-    this.#columns = this.#bound.map(({ column }) =>
-      column === null ? -1 : columnIndex(relation, column),
+    this.#columns = this.#bound.map(({ columns }) =>
+      columns.map((column) => columnIndex(relation, column)),
     );
   }
 
   /** Adds row `k` to slot `slots[k]`, for all k. */
   add(rows: Rows, slots: Int32Array): void {
     this.#bound.forEach(({ aggregate }, index) => {
-      aggregate.add(rows, slots, this.#columns[index] as number);
+      aggregate.add(rows, slots, this.#columns[index] as readonly number[]);
     });
   }
 

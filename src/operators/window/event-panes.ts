@@ -119,7 +119,7 @@ export class EventPanes {
 
   /** Counts and aggregates what was taken. */
   addTaken(): void {
-    this.rowCounts.add(this.selection.rows, this.selection.slots, -1);
+    this.rowCounts.add(this.selection.rows, this.selection.slots, []);
     this.aggregates.add(this.selection.rows, this.selection.slots);
   }
 

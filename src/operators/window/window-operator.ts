@@ -108,7 +108,7 @@ export class WindowOperator implements OutputOperator {
   onRows(rows: Rows): void {
     if (rows.relation !== this.#relation) this.#bind(rows.relation);
     this.#assign(rows);
-    this.#rowCounts?.add(this.#selection.rows, this.#selection.slots, -1);
+    this.#rowCounts?.add(this.#selection.rows, this.#selection.slots, []);
     this.#aggregates.add(this.#selection.rows, this.#selection.slots);
   }
 

@@ -10,10 +10,10 @@ export interface Aggregate extends StateColumn {
   /** PostgreSQL type of the result. */
   readonly sqlType: string;
   /**
-   * Adds row `k` of `rows` to `slots[k]`, for all k. `column` is the index of the aggregate's
-   * column in the rows' relation.
+   * Adds row `k` of `rows` to `slots[k]`, for all k. `columns` are the indices of the aggregate's
+   * columns in the rows' relation.
    */
-  add(rows: Rows, slots: Int32Array, column: number): void;
+  add(rows: Rows, slots: Int32Array, columns: readonly number[]): void;
   /**
    * Brings into `slot` what `fromSlot` of `from` has had: `slot` is then as if it had had its own
    * rows and after them those. `from` is the same aggregate of this state or of another one, and

@@ -2,7 +2,7 @@ import type { Rows } from "../../../core/rows.js";
 import type { BlockReader, BlockWriter } from "../../../state/block.js";
 import { type Aggregate, grown } from "./aggregate.js";
 
-/** `count(*)` when the column is -1, otherwise `count(column)`: rows where it is not NULL. */
+/** `count(*)` without a column, otherwise `count(column)`: rows where it is not NULL. */
 export class Count implements Aggregate {
   readonly sqlType = "bigint";
   readonly bytesPerSlot = 8;
@@ -16,7 +16,7 @@ export class Count implements Aggregate {
     this.#counts[slot] = 0;
   }
 
-  add(rows: Rows, slots: Int32Array, column: number): void {
+  add(rows: Rows, slots: Int32Array, [column = -1]: readonly number[]): void {
     const counts = this.#counts;
     const { batch, images, weight } = rows;
     const { cells } = batch;

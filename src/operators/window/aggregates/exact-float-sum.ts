@@ -3,6 +3,7 @@ import type { ResultValue } from "../../../core/output.js";
 import type { Rows } from "../../../core/rows.js";
 import type { BlockReader, BlockWriter } from "../../../state/block.js";
 import type { Aggregate } from "./aggregate.js";
+import { eachValue } from "./each-value.js";
 
 /** The exact sum of the finite values, as doubles that do not overlap, and the others counted. */
 interface ExactTotal {
@@ -49,17 +50,11 @@ export class ExactFloatSum implements Aggregate {
     this.#totals.delete(slot);
   }
 
-  add(rows: Rows, slots: Int32Array, column: number): void {
-    const { batch, indices, images, count, weight } = rows;
-    for (let k = 0; k < count; k++) {
-      const cell = (images[k] as number) + 2 * column;
-      const start = batch.cells[cell] as number;
-      if (start < 0) continue;
-      const bytes = batch.bytes[indices[k] as number] as Uint8Array;
-      const decoded = this.#codec.decode(bytes, start, batch.cells[cell + 1] as number) as number;
+  add(rows: Rows, slots: Int32Array, [column = -1]: readonly number[]): void {
+    eachValue<number>({ rows, column, codec: this.#codec }, (k, decoded) => {
       const total = this.#totalOf(slots[k] as number);
-      addTo(total, this.#isReal ? Math.fround(decoded) : decoded, weight);
-    }
+      addTo(total, this.#isReal ? Math.fround(decoded) : decoded, rows.weight);
+    });
   }
 
   merge(slot: number, from: this, fromSlot: number): void {

@@ -67,7 +67,7 @@ export class ExactSum implements Aggregate {
     this.#scaleCounts?.clear(slot);
   }
 
-  add(rows: Rows, slots: Int32Array, column: number): void {
+  add(rows: Rows, slots: Int32Array, [column = -1]: readonly number[]): void {
     const { batch, indices, images, count, weight } = rows;
     const { cells } = batch;
     const codec = this.#codec;

@@ -1,13 +1,15 @@
+import type { CatalogColumn } from "../../../core/catalog.js";
 import type { CellCodec } from "../../../core/cell-codec.js";
 import type { ResultValue } from "../../../core/output.js";
 import type { Rows } from "../../../core/rows.js";
 import type { BlockReader, BlockWriter } from "../../../state/block.js";
 import type { Aggregate } from "./aggregate.js";
-import { type Ordering, orderingOf, resultOf } from "./ordering.js";
+import { eachValue } from "./each-value.js";
+import { type Ordering, resultOf } from "./ordering.js";
 
 /**
- * `min` and `max`. Of equal values with different text (1.0 and 1.00) the later one is kept, as
- * numeric_smaller and numeric_larger do.
+ * `min` and `max` where rows never leave. Of equal values with different text (1.0 and 1.00) the
+ * later one is kept, as numeric_smaller and numeric_larger do.
  */
 export class Extreme implements Aggregate {
   readonly sqlType: string;
@@ -18,11 +20,11 @@ export class Extreme implements Aggregate {
   readonly #sign: number;
   readonly #values: unknown[] = [];
 
-  constructor(codec: CellCodec, sqlType: string, which: "min" | "max") {
-    this.#codec = codec;
-    this.#ordering = orderingOf(codec);
+  constructor(column: CatalogColumn, ordering: Ordering<unknown>, which: "min" | "max") {
+    this.#codec = column.codec;
+    this.#ordering = ordering;
     this.#sign = which === "max" ? 1 : -1;
-    this.sqlType = sqlType;
+    this.sqlType = column.typeName;
   }
 
   grow(): void {}
@@ -31,17 +33,10 @@ export class Extreme implements Aggregate {
     this.#values[slot] = undefined;
   }
 
-  add(rows: Rows, slots: Int32Array, column: number): void {
-    const { batch, indices, images, count } = rows;
-    for (let k = 0; k < count; k++) {
-      const i = indices[k] as number;
-      const cell = (images[k] as number) + 2 * column;
-      const start = batch.cells[cell] as number;
-      if (start < 0) continue;
-      const end = batch.cells[cell + 1] as number;
-      const value = this.#codec.decode(batch.bytes[i] as Uint8Array, start, end);
+  add(rows: Rows, slots: Int32Array, [column = -1]: readonly number[]): void {
+    eachValue({ rows, column, codec: this.#codec }, (k, value) => {
       this.#offer(slots[k] as number, value);
-    }
+    });
   }
 
   merge(slot: number, from: this, fromSlot: number): void {

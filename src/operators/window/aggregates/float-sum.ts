@@ -3,6 +3,7 @@ import type { ResultValue } from "../../../core/output.js";
 import type { Rows } from "../../../core/rows.js";
 import type { BlockReader, BlockWriter } from "../../../state/block.js";
 import { type Aggregate, grown } from "./aggregate.js";
+import { eachValue } from "./each-value.js";
 
 /**
  * `sum` and `avg` of real and double precision: plain addition in commit order, which is what
@@ -36,19 +37,12 @@ export class FloatSum implements Aggregate {
     this.#counts[slot] = 0;
   }
 
-  add(rows: Rows, slots: Int32Array, column: number): void {
-    const { batch, indices, images, count } = rows;
-    for (let k = 0; k < count; k++) {
-      const i = indices[k] as number;
-      const cell = (images[k] as number) + 2 * column;
-      const start = batch.cells[cell] as number;
-      if (start < 0) continue;
-      const bytes = batch.bytes[i] as Uint8Array;
-      const decoded = this.#codec.decode(bytes, start, batch.cells[cell + 1] as number) as number;
+  add(rows: Rows, slots: Int32Array, [column = -1]: readonly number[]): void {
+    eachValue<number>({ rows, column, codec: this.#codec }, (k, decoded) => {
       // The text of a real is its shortest; what PostgreSQL adds is the single behind it.
       const value = this.#isReal ? Math.fround(decoded) : decoded;
       this.#put(slots[k] as number, value, 1);
-    }
+    });
   }
 
   /** Adds the other's sum as if it were a value, so that the last digits may differ. */
