@@ -108,6 +108,16 @@ export function typeOfOid(oid: number): SqlType | null {
   return BY_OID.get(oid) ?? null;
 }
 
+/** The type that is printed so, with or without length or precision; null for an unknown one. */
+export function typePrinted(name: string): { type: SqlType; typeOid: number } | null {
+  const plain = name.replace(/\(.*?\)/, "");
+  const isArray = plain.endsWith("[]");
+  const element = SCALAR_TYPES.find((type) => FACTS[type].printed === plain.replace("[]", ""));
+  if (element === undefined) return null;
+  const { oid, arrayOid } = FACTS[element];
+  return isArray ? { type: `${element}[]`, typeOid: arrayOid } : { type: element, typeOid: oid };
+}
+
 /** The type of an enum; labels are in its order. */
 export function enumType(name: string, labels: readonly string[]): EnumType {
   return `enum ${JSON.stringify([name, ...labels])}`;

@@ -14,7 +14,9 @@ import {
 import type { CheckpointSpec } from "./checkpoint-settings.js";
 
 import { type Keyed, keyedRows } from "./match-builder.js";
-import type { AppendNode, FilterNode, Plan, PlanNode, WindowNode } from "./plan.js";
+
+import type { AppendNode, FilterNode, Plan, PlanNode, ResultRow, WindowNode } from "./plan.js";
+
 import { EMIT_CHANGES } from "./plan.js";
 import {
   checkPostgres,
@@ -182,6 +184,12 @@ export interface Windowed<R> {
 }
 
 export interface Aggregated {
+  /**
+   * Only results for which it is true are in the view: a function of the result's row, or an
+   * expression over its columns, sql`event_count > 10`. Whenever a result changes it comes into the
+   * view or leaves it.
+   */
+  having(condition: ((row: ResultRow) => boolean) | SqlText): Pick<Aggregated, "into">;
   into(view: ViewSpec): void;
 }
 
@@ -282,9 +290,13 @@ function streamOf(nodes: PlanNode[], input: string): Stream<Row> {
     },
     groupBy(...keys) {
       const windowed = (window: WindowSpec | null, options: WindowOptions = {}): Windowed<Row> => ({
-        aggregate: (aggregates) => ({
-          into: (view) => addView(nodes, { input, keys, window, view, aggregates, options }),
-        }),
+        aggregate(aggregates) {
+          const parts = { input, keys, window, aggregates, options };
+          return {
+            having: (having) => ({ into: (view) => addView(nodes, { ...parts, view, having }) }),
+            into: (view) => addView(nodes, { ...parts, view }),
+          };
+        },
       });
       return { window: windowed, ...windowed(null) };
     },
@@ -305,10 +317,11 @@ interface ViewParts {
   readonly view: ViewSpec;
   readonly aggregates: Readonly<Record<string, AggregateSpec>>;
   readonly options: WindowOptions;
+  readonly having?: NonNullable<WindowNode["having"]>;
 }
 
 function addView(nodes: PlanNode[], parts: ViewParts): void {
-  const { input, keys, window, view, options } = parts;
+  const { input, keys, window, view, options, having } = parts;
   const emission = window === null ? EMIT_CHANGES : emissionOf(window, options);
   const node: WindowNode = {
     op: "window",
@@ -318,6 +331,7 @@ function addView(nodes: PlanNode[], parts: ViewParts): void {
     window,
     emission,
     aggregates: aggregatePlans(parts.aggregates),
+    ...(having === undefined ? {} : { having }),
   };
   const { table, retainMs } = view;
   nodes.push(node, { op: "view", id: `view ${table}`, input: node.id, table, retainMs });

@@ -1,5 +1,5 @@
 import type { CatalogColumn } from "../core/catalog.js";
-import { isSqlText } from "../expression/sql-text.js";
+import { isSqlText, type SqlText } from "../expression/sql-text.js";
 import type { BoundAggregate } from "../operators/window/aggregate-list.js";
 import { createAggregate } from "../operators/window/aggregates/create.js";
 import { FilteredAggregate } from "../operators/window/aggregates/filtered-aggregate.js";
@@ -62,8 +62,9 @@ export function aggregateText(plan: AggregatePlan): string {
   return `${name}(${all})${order}${where === undefined ? "" : ` where ${conditionText(where)}`}`;
 }
 
-function conditionText(where: NonNullable<AggregatePlan["where"]>): string {
-  return isSqlText(where) ? where.text.trim() : "a function is true";
+/** A condition as it is printed. */
+export function conditionText(condition: SqlText | ((row: never) => boolean)): string {
+  return isSqlText(condition) ? condition.text.trim() : "a function is true";
 }
 
 const SUMS = /^(?:sum|avg|var|stddev)/;

@@ -10,10 +10,10 @@ import { FilterOperator } from "../operators/filter-operator.js";
 import { DEAD_LETTER_SHAPE, DeadLetters } from "../operators/poison/dead-letters.js";
 import { PoisonGate } from "../operators/poison/poison-gate.js";
 import { SourceOperator, type SourceOperatorOptions } from "../operators/source-operator.js";
+import { withHaving } from "./compile-having.js";
 import { compileMatch, matchColumns } from "./compile-match.js";
 import { compileWindow, windowColumns } from "./compile-window.js";
 import {
-  type Condition,
   checkConditions,
   columnsOfPatterns,
   conditionsOf,
@@ -56,8 +56,9 @@ export function compilePlan(
     };
   };
   const windows = nodesOf(plan, "window").flatMap((node) => {
-    const parts = partsOf(node);
-    return compileWindow({ ...parts, node, conditions, timeType: () => eventTimeType(parts) });
+    const parts = { ...partsOf(node), node, conditions };
+    const compiled = compileWindow({ ...parts, timeType: () => eventTimeType(parts) });
+    return compiled.map((one) => withHaving(one, { node, grammar }));
   });
   const appends = nodesOf(plan, "append").map((node) => ({
     node,
@@ -74,9 +75,8 @@ export function compilePlan(
     ...outputs.filter((output) => output.node.input === input).map(({ operator }) => operator),
     ...nodesOf(plan, "filter")
       .filter((filter) => filter.input === input)
-      .map((filter) => {
-        const { id } = filter;
-        const test = testOf(filter, conditions);
+      .map(({ id, predicate }) => {
+        const test = testOf({ id, predicate }, conditions);
         return new FilterOperator({ id, test, gate, next: operatorsInto(id, gate) });
       }),
   ];

@@ -57,8 +57,10 @@ export interface Condition extends TestedColumns {
 
 /** The grammar if the plan has expressions, else null: then it is not loaded. */
 export async function grammarFor(plan: Plan): Promise<Grammar | null> {
+  const havings = nodesOf(plan, "window").map(({ having }) => having);
+  const all = [...conditionsOf(plan).map(({ predicate }) => predicate), ...havings];
   const isUsed =
-    conditionsOf(plan).some(({ predicate }) => isSqlText(predicate)) ||
+    all.some(isSqlText) ||
     nodesOf(plan, "match").some(({ pattern }) => testsOf(pattern.elements).some(hasSql));
   return isUsed ? await loadGrammar() : null;
 }

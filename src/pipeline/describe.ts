@@ -1,13 +1,17 @@
 import { formatDuration } from "../core/duration.js";
 import { DEAD_LETTERS } from "../core/poison.js";
 import { stepsOf } from "../operators/pattern/definition.js";
-import { aggregateText } from "./compile-aggregates.js";
-import type { EmissionPlan, Plan, PlanNode, PoisonPlan, WindowPlan } from "./plan.js";
+import { aggregateText, conditionText } from "./compile-aggregates.js";
+import type { EmissionPlan, Plan, PlanNode, PoisonPlan, WindowNode, WindowPlan } from "./plan.js";
 
 /** The plan as lines of text, a step a line, in the words of docs/concepts.md. */
 export function describePlan(plan: Plan): string {
   const lines = plan.nodes.map((node) => `  ${node.id}: ${describeNode(node)}`);
   return [`pipeline ${plan.pipeline}`, ...lines].join("\n");
+}
+
+function describeHaving({ having }: WindowNode): string {
+  return having === undefined ? "" : ` having ${conditionText(having)}`;
 }
 
 function describeNode(node: PlanNode): string {
@@ -32,7 +36,8 @@ function describeNode(node: PlanNode): string {
       const aggregates = node.aggregates.map((a) => `${a.name} = ${aggregateText(a)}`);
       const of = node.window === null ? "groups" : describeWindow(node.window);
       const emission = describeEmission(node.emission);
-      return `of ${node.input}: ${of}${by}: ${aggregates.join(", ")}${emission}`;
+      const results = `${aggregates.join(", ")}${describeHaving(node)}`;
+      return `of ${node.input}: ${of}${by}: ${results}${emission}`;
     }
     case "late":
       return `of ${node.input}: table ${node.table}, late rows`;

@@ -1,4 +1,5 @@
 import { TidemarkError } from "../core/errors.js";
+import type { ResultValue } from "../core/output.js";
 import type { Row } from "../core/row.js";
 
 import type { SqlText } from "../expression/sql-text.js";
@@ -144,7 +145,12 @@ export interface WindowNode {
   readonly window: WindowPlan | null;
   readonly emission: EmissionPlan;
   readonly aggregates: readonly AggregatePlan[];
+  /** Only results for which it is true are in the view. */
+  readonly having?: ((row: ResultRow) => boolean) | SqlText;
 }
+
+/** A row of a result by its columns: group columns as PostgreSQL's text, results as they are. */
+export type ResultRow = Readonly<Record<string, ResultValue>>;
 
 /** A table kept equal to its input: one row a key. */
 export interface ViewNode {

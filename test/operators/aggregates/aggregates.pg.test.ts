@@ -165,6 +165,12 @@ const LOGGED: Record<string, Case> = {
   last_m: { spec: last("m"), sql: "(array_agg(m order by id desc))[1]" },
 };
 
+const COUNTED: Record<string, Case> = {
+  n: { spec: count(), sql: "count(*)" },
+  total: { spec: sum("m"), sql: "sum(m)" },
+  greatest: { spec: max("at"), sql: "max(at)" },
+};
+
 function specsOf(cases: Record<string, Case>): Record<string, AggregateFor<Item>> {
   return Object.fromEntries(Object.entries(cases).map(([name, { spec }]) => [name, spec]));
 }
@@ -183,6 +189,13 @@ function pipelineOf(name: string) {
       .groupBy("k")
       .aggregate(specsOf(LOGGED))
       .into(postgres.view(`${name}_logs`));
+    const counted = from(`public.${name}_changing`, { eventTime: "at" })
+      .groupBy("k")
+      .aggregate(specsOf(COUNTED));
+    counted
+      .having(expression`n between 3 and 12 and total > 5 and greatest < '2026-12-01'`)
+      .into(postgres.view(`${name}_having`));
+    counted.having(({ n }) => Number(n) % 2 === 0).into(postgres.view(`${name}_even`));
   });
 }
 
@@ -247,11 +260,16 @@ const VIEWS = [
   ["changes", "changing", CHANGING],
   ["grows", "growing", GROWING],
   ["logs", "growing", LOGGED],
+  [
+    ...(["having", "changing", COUNTED] as const),
+    "count(*) between 3 and 12 and sum(m) > 5 and max(at) < '2026-12-01Z'",
+  ],
+  ["even", "changing", COUNTED, "count(*) % 2 = 0"],
 ] as const;
 
 async function differences(name: string): Promise<string[]> {
   const found: string[] = [];
-  for (const [view, table, cases] of VIEWS) {
+  for (const [view, table, cases, having = "true"] of VIEWS) {
     const cell = ([column, { isRounded }]: [string, Case], value = column) =>
       isRounded === true ? `round((${value})::numeric, 9)::text` : `(${value})::text`;
     const cells = Object.entries(cases);
@@ -259,7 +277,7 @@ async function differences(name: string): Promise<string[]> {
       sql(`select array[k, ${texts.join(", ")}] as row from ${from}`);
     const wanted = await keyed(
       cells.map((entry) => cell(entry, entry[1].sql)),
-      `${name}_${table} group by k order by k`,
+      `${name}_${table} group by k having ${having} order by k`,
     );
     const actual = await keyed(
       cells.map((entry) => cell(entry)),
