@@ -68,9 +68,10 @@ export interface OutputOperator extends StatefulOperator {
   resend(): boolean;
   /**
    * Lets the next `collect` give every row, in place of all that the sink has: what it has was not
-   * computed from this state. Where results only grow, they stay.
+   * computed from this state. What changed since the last `collect` is part of it. False where
+   * results only grow, and stay.
    */
-  replace(): void;
+  replace(): boolean;
   /** Forgets what has changed since the last `collect`: the sink already has it. */
   discard(): void;
 }

@@ -49,6 +49,8 @@ export class Engine {
   readonly #isAnew: boolean;
   #resent: readonly OutputOperator[] = [];
   #replaced: readonly OutputOperator[] = [];
+  /** Nothing was saved yet: what changes before the results' position is all there is. */
+  #isFirst = false;
   #isSkipping = false;
   #isInTransaction = false;
   /** Something may have changed since the results were collected. */
@@ -117,10 +119,10 @@ export class Engine {
     const unfed = this.#outputs.filter(({ id }) => !fitting.has(id));
     // A checkpoint without any state is a pipeline's first. Results beyond it may be of another
     // edition of the pipeline; where there are none, nothing can be missing.
-    const isFirst = blocks.length === 0;
-    this.#replaced = isFirst && !this.isReplaying ? [] : unfed;
+    this.#isFirst = blocks.length === 0;
+    this.#replaced = this.#isFirst && !this.isReplaying ? [] : unfed;
     if (this.#isAnew) this.#replaced = this.#outputs;
-    const fresh = isFirst ? [] : unfed;
+    const fresh = this.#isFirst ? [] : unfed;
     return { dropped: unfit, fresh: fresh.map(({ id }) => id) };
   }
 
@@ -214,11 +216,18 @@ export class Engine {
     if (position > this.#cursor) this.#cursor = position;
   }
 
-  /** Everything that the sink has is in the state again; nothing newer is. */
+  /**
+   * Everything that the sink has is in the state again; nothing newer is. A replay from the
+   * beginning has also seen the results that outlive their state, of windows that have closed:
+   * whoever replaces what the sink has needs them.
+   */
   #finishReplay(): void {
     this.#cursor = this.#replayUntil;
     if (this.#idleMs !== null) this.onIdle(this.#idleMs);
-    for (const output of this.#outputs) output.discard();
+    for (const output of this.#outputs) {
+      const isKept = this.#isFirst && this.#replaced.includes(output) && output.replace();
+      if (!isKept) output.discard();
+    }
     this.#hasUncollected = false;
     this.#giveAll();
     if (this.#idleMs !== null) this.#onReplayed();

@@ -169,10 +169,10 @@ export class SlotStream implements ChangeStream {
 
   async close(): Promise<void> {
     if (this.#transport === null) return;
-    await this.snapshot?.close();
     if (this.#synced.done !== null) await this.#synced.done;
     this.#sendStatus(false);
     await this.#transport.close();
+    await this.snapshot?.close();
     await this.closed.catch(() => {});
     // What is not on disk by now was not acknowledged, and is sent again.
     await this.#options.tap?.close().catch(() => {});

@@ -87,7 +87,7 @@ describe("the start", () => {
     expect(server.queries).toEqual([
       "IDENTIFY_SYSTEM",
       'START_REPLICATION SLOT "totals" LOGICAL 0/500 ' +
-        `(proto_version '1', publication_names '"it''s ""quoted"""')`,
+        `("proto_version" '1', "publication_names" '"it''s ""quoted"""')`,
     ]);
     expect(server.parameters).toMatchObject({ replication: "database" });
     for (const setting of [

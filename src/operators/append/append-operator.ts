@@ -115,7 +115,9 @@ export class AppendOperator implements OutputOperator {
     return false;
   }
 
-  replace(): void {}
+  replace(): boolean {
+    return false;
+  }
 
   discard(): void {
     for (const cells of this.#cells) cells.clear();

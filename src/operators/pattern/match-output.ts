@@ -110,7 +110,9 @@ export class MatchOutput implements OutputOperator {
     return false;
   }
 
-  replace(): void {}
+  replace(): boolean {
+    return false;
+  }
 
   discard(): void {
     for (const cells of this.#cells) cells.clear();

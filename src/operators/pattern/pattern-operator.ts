@@ -164,8 +164,8 @@ export class PatternOperator implements OutputOperator {
     return this.#options.matches.resend();
   }
 
-  replace(): void {
-    this.#options.matches.replace();
+  replace(): boolean {
+    return this.#options.matches.replace();
   }
 
   discard(): void {

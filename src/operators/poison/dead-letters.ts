@@ -99,7 +99,9 @@ export class DeadLetters implements OutputOperator {
     return false;
   }
 
-  replace(): void {}
+  replace(): boolean {
+    return false;
+  }
 
   discard(): void {
     for (const cells of this.#cells) cells.clear();

@@ -180,9 +180,10 @@ export class GridOperator implements OutputOperator {
     return this.#panes.size > 0;
   }
 
-  replace(): void {
+  replace(): boolean {
     this.resend();
     this.#isWhole = true;
+    return true;
   }
 
   discard(): void {

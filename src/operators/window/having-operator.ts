@@ -58,8 +58,8 @@ export class HavingOperator implements OutputOperator {
     return this.#options.inner.resend();
   }
 
-  replace(): void {
-    this.#options.inner.replace();
+  replace(): boolean {
+    return this.#options.inner.replace();
   }
 
   discard(): void {

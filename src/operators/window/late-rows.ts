@@ -109,7 +109,9 @@ export class LateRows implements OutputOperator {
     return false;
   }
 
-  replace(): void {}
+  replace(): boolean {
+    return false;
+  }
 
   discard(): void {
     for (const cells of this.#cells) cells.clear();

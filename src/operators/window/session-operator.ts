@@ -115,9 +115,10 @@ export class SessionOperator implements OutputOperator {
     return panes.size > 0;
   }
 
-  replace(): void {
+  replace(): boolean {
     this.resend();
     this.#isWhole = true;
+    return true;
   }
 
   /** Which rows the view has is state, so that results are made as for a collection. */

@@ -127,9 +127,10 @@ export class SlidingOperator implements OutputOperator {
     return panes.size > 0;
   }
 
-  replace(): void {
+  replace(): boolean {
     this.resend();
     this.#isWhole = true;
+    return true;
   }
 
   discard(): void {

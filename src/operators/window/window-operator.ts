@@ -158,9 +158,10 @@ export class WindowOperator implements OutputOperator {
     return this.#groups.size > 0;
   }
 
-  replace(): void {
+  replace(): boolean {
     this.resend();
     this.#isWhole = true;
+    return true;
   }
 
   discard(): void {
