@@ -4,7 +4,10 @@ import { chooseDurability, type Durability, type DurabilityWish } from "./durabi
 import { readRedisFacts } from "./redis-facts.js";
 import { listOf, type RedisSession } from "./redis-session.js";
 
-/** How many later generations have to follow before one counts, where only time tells. */
+/**
+ * How many later generations have to follow before one counts, where only time tells. Each that
+ * does not come costs another delay: who waits for the first one saves no other meanwhile.
+ */
 const LATER_GENERATIONS = 2;
 /** WAITAOF is asked again so often before the store counts as failed. */
 const ATTEMPTS = 10;
@@ -26,8 +29,8 @@ export interface GateOptions {
  * - `waitaof`: the server has confirmed that it, and so many replicas, have it on disk. The numbers
  *   it returns are looked at, because it returns after its timeout, too.
  * - `always`: the server answers a write only after the fsync; looked at is whether it still does.
- * - `delay`: it is old enough, two later generations were written after it, the file is healthy,
- *   and no fsync was late meanwhile. Each late one adds another delay.
+ * - `delay`: it is old enough, two later generations were written after it (or it is three times as
+ *   old), the file is healthy, and no fsync was late meanwhile. Each late one adds another delay.
  * - `none`: at once.
  */
 export class DurabilityGate {
@@ -90,7 +93,9 @@ export class DurabilityGate {
     for (let late = await this.#verify(); ; ) {
       const dueMs = clock.monotonic() + delayMs;
       await this.#until(() => clock.monotonic() >= dueMs, delayMs);
-      await this.#until(() => this.#generations >= generation + LATER_GENERATIONS, null);
+      const restMs = LATER_GENERATIONS * delayMs;
+      const isFollowed = (): boolean => this.#generations >= generation + LATER_GENERATIONS;
+      await this.#until(() => isFollowed() || clock.monotonic() >= dueMs + restMs, restMs);
       const now = await this.#verify();
       if (now <= late) return;
       late = now;
@@ -110,12 +115,11 @@ export class DurabilityGate {
     );
   }
 
-  async #until(isTrue: () => boolean, afterMs: number | null): Promise<void> {
+  async #until(isTrue: () => boolean, afterMs: number): Promise<void> {
     while (!isTrue()) {
       if (this.#isClosed) throw closed();
       await new Promise<void>((resolve) => {
-        const cancel =
-          afterMs === null ? () => {} : this.#options.clock.after(afterMs, () => wake());
+        const cancel = this.#options.clock.after(afterMs, () => wake());
         const wake = (): void => {
           cancel();
           this.#waiters.delete(wake);
