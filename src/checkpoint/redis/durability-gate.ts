@@ -92,10 +92,9 @@ export class DurabilityGate {
     const { clock, delayMs } = this.#options;
     for (let late = await this.#verify(); ; ) {
       const dueMs = clock.monotonic() + delayMs;
-      await this.#until(() => clock.monotonic() >= dueMs, delayMs);
-      const restMs = LATER_GENERATIONS * delayMs;
+      await this.#until(dueMs, () => false);
       const isFollowed = (): boolean => this.#generations >= generation + LATER_GENERATIONS;
-      await this.#until(() => isFollowed() || clock.monotonic() >= dueMs + restMs, restMs);
+      await this.#until(dueMs + LATER_GENERATIONS * delayMs, isFollowed);
       const now = await this.#verify();
       if (now <= late) return;
       late = now;
@@ -115,11 +114,13 @@ export class DurabilityGate {
     );
   }
 
-  async #until(isTrue: () => boolean, afterMs: number): Promise<void> {
-    while (!isTrue()) {
+  /** Waits for a moment of the monotonic clock, or for `isTrue` before it. */
+  async #until(dueMs: number, isTrue: () => boolean): Promise<void> {
+    const { clock } = this.#options;
+    while (!isTrue() && clock.monotonic() < dueMs) {
       if (this.#isClosed) throw closed();
       await new Promise<void>((resolve) => {
-        const cancel = this.#options.clock.after(afterMs, () => wake());
+        const cancel = clock.after(dueMs - clock.monotonic(), () => wake());
         const wake = (): void => {
           cancel();
           this.#waiters.delete(wake);
