@@ -41,6 +41,8 @@ export interface LoadedCheckpoint {
  * would survive a crash of the store is a second question, answered by `settled`.
  */
 export interface CheckpointStore {
+  /** Once open: whether a checkpoint settles too late for results to wait for it. Default: no. */
+  readonly settlesLate?: boolean;
   /** Connects and reads the header; null when nothing is stored. */
   open(): Promise<CheckpointHeader | null>;
   /** The header as it stands now; another instance may have moved it since `open`. */

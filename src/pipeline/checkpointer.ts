@@ -17,7 +17,7 @@ export interface BegunCheckpoint {
   readonly snapshot: StateSnapshot;
   /** Resolves once the results up to the position are durable; nothing is saved before. */
   readonly written: Promise<void>;
-  /** No result may be written until it is saved. */
+  /** No result may be written until it is saved and, where the store can soon tell, settled. */
   readonly holdsResults: boolean;
 }
 
@@ -98,12 +98,14 @@ export class Checkpointer {
     this.#isClosed = true;
   }
 
-  async #take({ position, snapshot, written }: BegunCheckpoint): Promise<void> {
+  async #take({ position, snapshot, written, holdsResults }: BegunCheckpoint): Promise<void> {
     const { store, epoch, failpoint, onSaved } = this.#parts;
     const [blocks] = await Promise.all([this.#writeOut(snapshot), written]);
     if (blocks === null) return;
     await store.save({ epoch, position, blocks });
     await failpoint("checkpoint-saved");
+    // What the results no longer tell must not be lost with a checkpoint.
+    if (holdsResults && store.settlesLate !== true) await store.settled(position.lsn);
     this.#saved = position.lsn;
     this.#begun = null;
     this.#settled = this.#settle(position.lsn);

@@ -179,6 +179,16 @@ describe("the gate", () => {
     expect(outcomes).toEqual(["a CHECKPOINT_FAILED"]);
   });
 
+  test.each([
+    ["waitaof", false],
+    ["always", false],
+    ["none", false],
+    ["delay", true],
+  ] as const)("%s is late: %s", (durability, isLate) => {
+    const { gate } = gateOn(new ScriptedRedis(), { durability, replicas: 0 });
+    expect(gate.isLate).toBe(isLate);
+  });
+
   test("always passes while the setting stands", async () => {
     const redis = new ScriptedRedis();
     redis.appendFsync = "always";
@@ -191,7 +201,7 @@ describe("the gate", () => {
     expect(outcomes).toEqual(["a", "b CHECKPOINT_UNSAFE"]);
   });
 
-  test("delay waits for its time and for two later generations, or three times as long", async () => {
+  test("delay waits for its time and two later generations, or three times as long", async () => {
     const { clock, outcomes, follow } = gateOn(new ScriptedRedis(), {
       durability: "delay",
       replicas: 0,

@@ -197,6 +197,7 @@ describe("the checkpoint store in Redis", () => {
     const pipeline = newPipeline();
     const clock = new ManualClock();
     const store = await claimed(pipeline, { clock, wish: { durability: "delay", replicas: 0 } });
+    expect(store.settlesLate).toBe(true);
     await store.load();
     const settling: Promise<void>[] = [];
     for (let i = 0; i < 10; i++) {

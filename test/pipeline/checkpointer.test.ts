@@ -152,6 +152,31 @@ describe("an idle advance", () => {
   });
 });
 
+describe("results after an idle advance whose checkpoint is saved and not settled", () => {
+  test.each([
+    ["wait where it settles soon", false, "save 250"],
+    ["go on where it settles late", true, "write 300"],
+  ])("%s", async (_, settlesLate, last) => {
+    const harness = new PipelineHarness(salesPlan({ retain: "1m" }));
+    harness.settlesLate = settlesLate;
+    const { stream } = await harness.start();
+    harness.held.add("settle");
+    stream.idle(250n, T0 + 3_600_000);
+    harness.clock.advance(10_000);
+    await settled();
+    send(stream, 300n, ["b", T0 + 3_600_000]);
+    harness.clock.advance(100);
+    await settled();
+    expect(harness.events.at(-1)).toBe(last);
+    harness.held.clear();
+    harness.step("settle").pass();
+    await settled();
+    harness.clock.advance(1000);
+    await settled();
+    expect(counts(harness)).toEqual(new Map([["b", "1"]]));
+  });
+});
+
 describe("a large state", () => {
   test("is written out in steps between which rows and results go on", async () => {
     const harness = new PipelineHarness();

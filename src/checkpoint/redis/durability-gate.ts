@@ -44,6 +44,11 @@ export class DurabilityGate {
     this.#options = options;
   }
 
+  /** Whether only time and later generations tell that something is durable. */
+  get isLate(): boolean {
+    return this.#options.durability === "delay";
+  }
+
   /** Resolves when all that was written until now is durable. Called after each switch. */
   follow(): Promise<void> {
     this.#generations += 1;

@@ -103,6 +103,10 @@ export class RedisCheckpointStore implements CheckpointStore {
     this.#failpoint = options.failpoint ?? NO_FAILPOINT;
   }
 
+  get settlesLate(): boolean {
+    return this.#gate?.isLate ?? false;
+  }
+
   async open(): Promise<CheckpointHeader | null> {
     const { connect, wish, clock, delayMs, waitMs } = this.#options;
     const session = await connect(this.#keys.head);
