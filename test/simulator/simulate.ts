@@ -37,6 +37,8 @@ const FAULTS = [
   "freeze",
   "second",
   "stop",
+  "refuse",
+  "hand over",
 ] as const;
 type Fault = (typeof FAULTS)[number];
 
@@ -52,6 +54,7 @@ export async function simulate(
   const world = new World(random);
   const game = new Game(world, random, options.isTraced ?? false);
   world.start();
+  if (random.chance(0.1)) world.start(); // two first starts at once
   const chaos = random.between(80, 320);
   for (let step = 0; step < chaos && world.violations.length === 0; step++) await game.step();
   if (world.violations.length === 0) await game.heal();
@@ -218,6 +221,7 @@ class Game {
     const { postgres, results, checkpoints, processes } = world;
     const process = processes[this.#random.between(0, processes.length - 1)];
     if (process !== undefined) this.#offerProcessFaults(process);
+    this.#fault("hand over", () => this.#handOver());
     const connections = world.connections.filter(({ isBroken }) => !isBroken);
     const cut = connections[this.#random.between(0, connections.length - 1)];
     const isHeard = this.#random.chance(0.5);
@@ -225,6 +229,9 @@ class Game {
     const { walsender } = world.site;
     if (walsender !== null) this.#fault("lose", () => walsender.lose());
     if (results.isUp) this.#fault("crash results", () => world.crashResults());
+    this.#fault("refuse", () => {
+      results.refusesNext = true;
+    });
     if (checkpoints.isUp) this.#fault("crash checkpoints", () => world.crashCheckpoints());
     if (!postgres.isUp) return;
     this.#fault("crash source", () => world.crashSource());
@@ -232,6 +239,22 @@ class Game {
       if (world.isShutdownAsked) world.stopSource();
       else world.isShutdownAsked = true;
     });
+  }
+
+  /** A deploy: another process starts and waits, and some time later who has the slot ends. */
+  #handOver(): void {
+    const world = this.#world;
+    const reader = world.processes.find(({ host }) => host === world.site.walsender?.host);
+    if (world.processes.length < 2) world.start();
+    else if (reader === undefined) return;
+    else if (this.#random.chance(0.5) || reader.host.isFrozen) world.kill(reader);
+    else this.#stop(reader);
+  }
+
+  #stop(process: Process): void {
+    if (process.isStopping) return;
+    process.isStopping = true;
+    void process.runtime.stop();
   }
 
   #offerProcessFaults(process: Process): void {
@@ -247,10 +270,7 @@ class Game {
     }
     if (world.processes.length < 2) this.#fault("second", () => world.start());
     if (process.isStopping || process.host.isFrozen) return;
-    this.#fault("stop", () => {
-      process.isStopping = true;
-      void process.runtime.stop();
-    });
+    this.#fault("stop", () => this.#stop(process));
   }
 
   #fault(fault: Fault, happen: () => void): void {

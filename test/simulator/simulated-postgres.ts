@@ -37,6 +37,8 @@ export class SimulatedPostgres {
   /** Where the slot begins: what was committed before is none of its business. */
   bornLsn: Lsn = 0n;
   isUp = true;
+  /** Whether transactions without a row of ours are sent, as servers do before version 15. */
+  sendsEmpty = false;
   #open: Sale[][] = [];
 
   /** Transactions that are open now. */
@@ -65,7 +67,7 @@ export class SimulatedPostgres {
     const commitLsn = this.insertLsn;
     const endLsn = commitLsn + RECORD;
     this.insertLsn = endLsn;
-    if (sales.length > 0) {
+    if (sales.length > 0 || this.sendsEmpty) {
       const changes = [salesRelation, ...sales.map(sale)];
       const messages = messagesOf({ commitLsn, endLsn, commitMs: nowMs, changes });
       this.log.push({ commitLsn, endLsn, commitMs: nowMs, sales, messages });

@@ -19,6 +19,8 @@ export class SimulatedResults {
   readonly shared: MemoryResults = new MemoryResults();
   readonly connections: Set<Connection> = new Set();
   isUp = true;
+  /** The next write is rolled back, and the connection stays: a lock timeout, a full disk. */
+  refusesNext = false;
   readonly #onWrite: (commit: SinkCommit) => Promise<void>;
   #durable: Snapshot;
   #volatile: Snapshot[] = [];
@@ -49,6 +51,13 @@ export class SimulatedResults {
   flush(): void {
     this.#durable = this.#snapshot();
     this.#volatile = [];
+  }
+
+  /** Throws where the next write was to be refused. */
+  admit(): void {
+    if (!this.refusesNext) return;
+    this.refusesNext = false;
+    throw new TidemarkError("SINK_FAILED", "The simulated results refuse a write.");
   }
 
   written(commit: SinkCommit): Promise<void> {
@@ -100,6 +109,7 @@ class SimulatedSink implements Sink {
 
   write(commit: SinkCommit): Promise<void> {
     return this.#call(async () => {
+      this.#server.admit();
       await this.#sink.write(commit);
       await this.#server.written(commit);
     });

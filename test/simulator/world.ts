@@ -68,6 +68,7 @@ export class World {
   constructor(random: Random) {
     this.#random = random;
     this.hasRetention = random.chance(0.3);
+    this.postgres.sendsEmpty = random.chance(0.3);
     this.checkpoints = new SimulatedCheckpoints(random.chance(0.3), {
       onSave: (lsn) => this.#onSave(lsn),
       onClaim: (host) => this.#onClaim(host),
