@@ -1,4 +1,4 @@
-import { type Batch, COPY_XID, Op, type TransactionSlice } from "../core/batch.js";
+import { type Batch, COPY_XID, NULL_CELL, Op, type TransactionSlice } from "../core/batch.js";
 import { TidemarkError } from "../core/errors.js";
 import type { Operator } from "../core/operator.js";
 import { columnIndex, type Relation } from "../core/relation.js";
@@ -216,8 +216,9 @@ export class SourceOperator {
     const codec = rows.relation.columns[this.#eventTime]?.codec;
     let newest = this.#maxEventMs.value;
     for (let k = 0; k < count; k++) {
-      const cell = (images[k] as number) + 2 * this.#eventTime;
-      const start = batch.cells[cell] as number;
+      const image = images[k] as number;
+      const cell = image + 2 * this.#eventTime;
+      const start = image < 0 ? NULL_CELL : (batch.cells[cell] as number);
       if (start < 0) {
         eventMs[k] = Number.NaN;
         continue;
