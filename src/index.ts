@@ -34,6 +34,7 @@ import { systemClock } from "./source/system-clock.js";
 
 export { lowerBoundsOf } from "./core/array-bounds.js";
 export { CalendarDate } from "./core/calendar-date.js";
+export type { Change } from "./core/change.js";
 export type { Duration } from "./core/duration.js";
 export type { ErrorCode, ErrorDomain, RetryHint } from "./core/error-codes.js";
 export { TidemarkError } from "./core/errors.js";
@@ -111,6 +112,7 @@ export type {
 } from "./pipeline/match-builder.js";
 export { type Matched, Pattern, pattern, type StepCondition } from "./pipeline/pattern-builder.js";
 export type { Plan, PlanNode } from "./pipeline/plan.js";
+export type { ChangeOf, Published, RowOf } from "./pipeline/published.js";
 export type { Settings } from "./pipeline/settings.js";
 export {
   type PostgresOptions,

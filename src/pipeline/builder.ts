@@ -1,3 +1,4 @@
+import type { Change } from "../core/change.js";
 import { type Duration, parseDuration } from "../core/duration.js";
 import { TidemarkError } from "../core/errors.js";
 import type { Row } from "../core/row.js";
@@ -18,6 +19,7 @@ import { type Keyed, keyedRows } from "./match-builder.js";
 import type { AppendNode, FilterNode, Plan, PlanNode, ResultRow, WindowNode } from "./plan.js";
 
 import { EMIT_CHANGES } from "./plan.js";
+import type { ChangeOf, RowOf } from "./published.js";
 import {
   checkPostgres,
   checkRunOptions,
@@ -28,7 +30,7 @@ import {
 } from "./specs.js";
 import { type EmissionOptions, emissionOf, type WindowSpec } from "./window-specs.js";
 
-/** Tables by qualified name, as `tidemark types` writes them: name → type of a row. */
+/** Tables by qualified name, as `tidemark types` writes them: name → `Published`, or a row. */
 export type Tables = object;
 
 type TimeColumn<R> = ColumnsOf<R, Timestamp>;
@@ -155,14 +157,19 @@ export interface Stream<R> extends TableRows<R> {
   into(table: AppendSpec<ColumnOf<R>>): void;
 }
 
-/** A table whose rows may be updated and deleted. */
-export interface Table<R> extends TableRows<R> {
+/** A table whose rows may be updated and deleted; `C` is one of its changes. */
+export interface Table<R, C = ChangeOf<R>> extends TableRows<R> {
   /** Every insert, update, delete and truncate, as rows of their own. */
-  changes(): Changes<R>;
+  changes(): Changes<R, C>;
 }
 
 /** The changes of a table on their way. */
-export interface Changes<R> {
+export interface Changes<R, C = ChangeOf<R>> {
+  /**
+   * Changes for which the function is true. `change.op` says which images there are, and their
+   * columns decode when read; they are valid during the call.
+   */
+  filter(predicate: (change: C) => boolean): Changes<R, C>;
   /** Adds each change to a table, with its position, operation and old image. */
   into(table: AppendSpec<ColumnOf<R>>): void;
 }
@@ -195,8 +202,11 @@ export interface Aggregated {
 
 /** Begins at a table, `schema.table`: at its inserts, or at its rows as they stand. */
 export interface From<Db extends Tables> {
-  <T extends ColumnOf<Db>>(table: T, options?: TableOptions<Db[T]>): Table<Db[T]>;
-  <T extends ColumnOf<Db>>(table: T, options: FromOptions<Db[T]>): Stream<Db[T]>;
+  <T extends ColumnOf<Db>>(
+    table: T,
+    options?: TableOptions<RowOf<Db[T]>>,
+  ): Table<RowOf<Db[T]>, ChangeOf<Db[T]>>;
+  <T extends ColumnOf<Db>>(table: T, options: FromOptions<RowOf<Db[T]>>): Stream<RowOf<Db[T]>>;
 }
 
 /** Where a pipeline reads and writes, and how it runs. */
@@ -238,7 +248,7 @@ export function pipeline<Db extends Tables>(
     throw new TidemarkError("CONFIG_INVALID", "pipeline(): option source takes slot({ ... }).");
   }
   const nodes: PlanNode[] = [];
-  build(fromTable(nodes) as From<Db>);
+  build(fromTable(nodes) as unknown as From<Db>);
   checkNodes(nodes);
   return Object.freeze({
     name,
@@ -254,7 +264,7 @@ function fromTable(nodes: PlanNode[]) {
   return (
     table: string,
     options: Partial<FromOptions<Record<string, Timestamp>>> = {},
-  ): Stream<Row> | Table<Row> => {
+  ): Stream<Row> | Table<Row, Change<Row>> => {
     if (options.appendOnly === true) {
       const copy = options.copy ?? false;
       return streamOf(nodes, addSource(nodes, table, { ...options, reads: "inserts", copy }));
@@ -277,8 +287,21 @@ function fromTable(nodes: PlanNode[]) {
   };
 }
 
-function changesOf(nodes: PlanNode[], input: string): Changes<Row> {
-  return { into: (append) => addAppend(nodes, input, append) };
+function changesOf(nodes: PlanNode[], input: string): Changes<Row, Change<Row>> {
+  return {
+    filter(predicate) {
+      if (typeof predicate !== "function") {
+        throw new TidemarkError(
+          "PLAN_INVALID",
+          `${input}: changes().filter() takes a function of a change; SQL conditions are for rows.`,
+        );
+      }
+      const id = uniqueId(nodes, `${input} filter`);
+      nodes.push({ op: "filterChanges", id, input, predicate });
+      return changesOf(nodes, id);
+    },
+    into: (append) => addAppend(nodes, input, append),
+  };
 }
 
 function streamOf(nodes: PlanNode[], input: string): Stream<Row> {

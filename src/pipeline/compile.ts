@@ -6,14 +6,17 @@ import { quoteTable } from "../core/sql.js";
 import type { Grammar } from "../expression/grammar.js";
 import { AppendOperator } from "../operators/append/append-operator.js";
 import { appendShape } from "../operators/append/append-shape.js";
+import { changeTest } from "../operators/change-test.js";
 import { FilterOperator } from "../operators/filter-operator.js";
 import { DEAD_LETTER_SHAPE, DeadLetters } from "../operators/poison/dead-letters.js";
 import { PoisonGate } from "../operators/poison/poison-gate.js";
+import type { RowTest } from "../operators/row-test.js";
 import { SourceOperator, type SourceOperatorOptions } from "../operators/source-operator.js";
 import { withHaving } from "./compile-having.js";
 import { compileMatch, matchColumns } from "./compile-match.js";
 import { compileWindow, windowColumns } from "./compile-window.js";
 import {
+  type Condition,
   checkConditions,
   columnsOfPatterns,
   conditionsOf,
@@ -73,12 +76,9 @@ export function compilePlan(
   const letters = new DeadLetters(plan.pipeline);
   const operatorsInto = (input: string, gate: PoisonGate | null): Operator[] => [
     ...outputs.filter((output) => output.node.input === input).map(({ operator }) => operator),
-    ...nodesOf(plan, "filter")
-      .filter((filter) => filter.input === input)
-      .map(({ id, predicate }) => {
-        const test = testOf({ id, predicate }, conditions);
-        return new FilterOperator({ id, test, gate, next: operatorsInto(id, gate) });
-      }),
+    ...filtersBehind(plan, input, conditions).map(
+      ({ id, test }) => new FilterOperator({ id, test, gate, next: operatorsInto(id, gate) }),
+    ),
   ];
   const sources = nodesOf(plan, "source").map((node) => {
     const used = [...columnsUsed(plan, node), ...columnsTested(plan, node, tests)];
@@ -105,6 +105,21 @@ export function compilePlan(
     ],
     letters,
   };
+}
+
+/** The filters that take what step `input` gives, and their tests. */
+function filtersBehind(
+  plan: Plan,
+  input: string,
+  conditions: ReadonlyMap<string, Condition>,
+): { id: string; test: RowTest }[] {
+  const isNext = (node: { readonly input: string }): boolean => node.input === input;
+  const ofRows = nodesOf(plan, "filter").filter(isNext);
+  const ofChanges = nodesOf(plan, "filterChanges").filter(isNext);
+  return [
+    ...ofRows.map(({ id, predicate }) => ({ id, test: testOf({ id, predicate }, conditions) })),
+    ...ofChanges.map(({ id, predicate }) => ({ id, test: changeTest(predicate) })),
+  ];
 }
 
 function describedTable(tables: readonly CatalogTable[], { id, table }: SourceNode): CatalogTable {

@@ -31,6 +31,8 @@ function describeNode(node: PlanNode): string {
       return typeof node.predicate === "function"
         ? `of ${node.input}: rows that pass a function`
         : `of ${node.input}: rows where ${node.predicate.text.trim()}`;
+    case "filterChanges":
+      return `of ${node.input}: changes that pass a function`;
     case "window": {
       const by = node.keys.length === 0 ? "" : ` by ${node.keys.join(", ")}`;
       const aggregates = node.aggregates.map((a) => `${a.name} = ${aggregateText(a)}`);

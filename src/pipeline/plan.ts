@@ -1,3 +1,4 @@
+import type { Change } from "../core/change.js";
 import { TidemarkError } from "../core/errors.js";
 import type { ResultValue } from "../core/output.js";
 import type { Row } from "../core/row.js";
@@ -64,6 +65,14 @@ export interface FilterNode {
   readonly id: string;
   readonly input: string;
   readonly predicate: ((row: Row) => boolean) | SqlText;
+}
+
+/** Changes for which a function is true, behind a source that reads them. */
+export interface FilterChangesNode {
+  readonly op: "filterChanges";
+  readonly id: string;
+  readonly input: string;
+  readonly predicate: (change: Change<Row>) => boolean;
 }
 
 /** Windows of one size that follow each other. */
@@ -225,6 +234,7 @@ export interface MatchesNode {
 export type PlanNode =
   | SourceNode
   | FilterNode
+  | FilterChangesNode
   | WindowNode
   | LateNode
   | ViewNode
