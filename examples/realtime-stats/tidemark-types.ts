@@ -1,8 +1,8 @@
-import type { Numeric, Timestamp } from "tidemark";
+import type { Numeric, Published, Timestamp } from "tidemark";
 
 /** What `tidemark types` writes for the table in schema.sql. */
 export interface Database {
-  "public.events": PublicEvents;
+  "public.events": Published<PublicEvents, PublicEventsKey, PublicEventsLarge>;
 }
 
 export interface PublicEvents {
@@ -13,3 +13,9 @@ export interface PublicEvents {
   data: unknown;
   created_at: Timestamp;
 }
+
+export interface PublicEventsKey {
+  id: bigint;
+}
+
+export type PublicEventsLarge = "event_type" | "data";

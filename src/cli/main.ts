@@ -68,7 +68,10 @@ program
 
 program
   .command("types")
-  .argument("[config]", "configuration file whose source is read (default: TIDEMARK_SOURCE_URL)")
+  .argument(
+    "[config]",
+    "configuration file whose source and parsers are used (default: TIDEMARK_SOURCE_URL)",
+  )
   .description("write the TypeScript types of the source's tables")
   .option("--publication <name>", "only the tables and columns that this publication publishes")
   .option("--table <name...>", "only these tables, schema.name")
@@ -76,8 +79,8 @@ program
   .option("--check", "write nothing; exit with 2 when the file is stale")
   .action(async (config, options) => {
     const { typesCommand } = await import("./types/types-command.js");
-    const url = config === undefined ? undefined : (await pipelineOf(config)).source.options.url;
-    process.exitCode = await typesCommand(url, options);
+    const source = config === undefined ? {} : (await pipelineOf(config)).source.options;
+    process.exitCode = await typesCommand(source, { ...options, config });
   });
 
 program

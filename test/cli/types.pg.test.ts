@@ -4,10 +4,12 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
 import { afterAll, describe, expect, test } from "vitest";
-import { pgoutput } from "../../decoders/pgoutput/pgoutput-factory.js";
+import { pgoutput, pgoutputWith } from "../../decoders/pgoutput/pgoutput-factory.js";
 import { generateTypes, isStale } from "../../src/cli/types/generate-types.js";
+import { parser } from "../../src/pipeline/specs.js";
 import { sqlConnect } from "../../src/source/sql-client.js";
 import { usePostgres } from "../services/postgres.js";
+import { fileWith, tidemark } from "../services/tidemark-process.js";
 import { compileErrors } from "./compile-errors.js";
 
 const database = await usePostgres();
@@ -75,9 +77,11 @@ describe("the selection", () => {
         "// Generated from the database's catalogue; edits are lost. To write it again:",
         "// tidemark types --publication 'some columns'",
         "",
-        "/** Rows by table, for `pipeline<Database>(...)`. */",
+        'import type { Published } from "tidemark";',
+        "",
+        "/** Tables by name, for `pipeline<Database>(...)`. */",
         "export interface Database {",
-        '  "public.plain": PublicPlain;',
+        '  "public.plain": Published<PublicPlain, null>;',
         "}",
         "",
         "export interface PublicPlain {",
@@ -97,9 +101,9 @@ describe("the selection", () => {
 
   test("of a publication of all partitions names the partitions", async () => {
     const leaves = await generateTypes(session, { publication: "leaves", decoder });
-    expect(leaves).toContain('"public.parts_1": PublicParts1;');
+    expect(leaves).toContain('"public.parts_1": Published<PublicParts1, null>;');
     expect(leaves).not.toContain('"public.parts":');
-    expect(all).toContain('"public.parts": PublicParts;');
+    expect(all).toContain('"public.parts": Published<PublicParts, null>;');
     expect(all).not.toContain("parts_1");
   });
 
@@ -134,7 +138,8 @@ describe("the selection", () => {
 describe("a pipeline with the generated Database", () => {
   const program = (body: string): string =>
     [
-      'import { avg, count, max, pipeline, postgres, slot, sum, tumbling } from "tidemark";',
+      'import { avg, count, max, sum, tumbling, UNCHANGED } from "tidemark";',
+      'import { pipeline, postgres, slot } from "tidemark";',
       'import type { Database } from "./types.js";',
       'export default pipeline<Database>("p", { source: slot() }, (from) => {',
       `  ${body}`,
@@ -174,6 +179,32 @@ describe("a pipeline with the generated Database", () => {
     ["no such label", `${events}.filter((row) => row.mood === "glad");`, /"glad"/],
     ["no such column in a filter", `${events}.filter((row) => row.moods === null);`, /'moods'/],
     ["a number where bigint is", `${events}.filter((row) => row.id === 1);`, /'bigint'/],
+    [
+      "images of changes by their operation",
+      `from("public.events").changes().filter((c) => c.op === "update"
+         ? c.after.note !== UNCHANGED && c.before?.id !== c.after.id
+         : c.op === "delete" ? c.before.id > 1n : c.op === "truncate" || c.after.note !== null)
+         .into(postgres.append("a"));
+       from("public.kept_whole").changes().filter((c) => c.op === "update"
+         && c.before.note?.length !== c.after.note?.length).into(postgres.append("b"));`,
+      null,
+    ],
+    [
+      "what the key lacks of a deleted row",
+      'from("public.events").changes().filter((c) => c.op === "delete" && c.before.note !== "");',
+      /'note' does not exist on type 'Readonly<PublicEvents2Key>'/,
+    ],
+    [
+      "a large value that may not have been sent",
+      `from("public.events").changes().filter((c) => c.op === "update"
+         && (c.after.note?.length ?? 0) > 1);`,
+      /'length' does not exist on type '.*symbol/,
+    ],
+    [
+      "an update of a table without a replica identity",
+      'from("public.plain").changes().filter((c) => c.op === "update");',
+      /and '"update"' have no overlap/,
+    ],
     ["NULL not considered", `${events}.filter((row) => row.note.length > 1);`, /possibly 'null'/],
   ];
   const files = Object.fromEntries(bodies.map(([, body], i) => [`p${i}.ts`, program(body)]));
@@ -187,6 +218,59 @@ describe("a pipeline with the generated Database", () => {
       else expect(own).toEqual([expect.stringMatching(error)]);
     },
   );
+});
+
+describe("parsers", () => {
+  test("make the types that they say, of a type, an enum, an array and a column", async () => {
+    const parsers = {
+      numeric: parser("number", Number),
+      "numeric[]": parser("string", String),
+      mood: parser('import("./mood.js").Mood', String),
+      "public.plain.body": parser("Map<string, string>", () => new Map()),
+    };
+    const source = await generateTypes(session, {
+      decoder: pgoutputWith(parsers),
+      tables: ["public.events", "public.plain"],
+      config: "shop/tidemark.config.ts",
+    });
+    const [command = ""] = /^\/\/ tidemark .*$/m.exec(source) ?? [];
+    expect(command).toContain("tidemark types shop/tidemark.config.ts --table public.events");
+    for (const line of [
+      "  amount: number | null;",
+      "  rate: number | null;",
+      "  matrix: string | null;",
+      '  mood: import("./mood.js").Mood | null;',
+      "  body: Map<string, string> | null;",
+      "  doc: unknown;",
+    ]) {
+      expect(source.split("\n")).toContain(line);
+    }
+  });
+
+  test("of a configuration are honoured by the command, and --check goes by them", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "types-"));
+    const out = join(folder, "types.ts");
+    const config = fileWith(`
+      import { count, defineConfig, parser, pipeline, postgres, slot } from "tidemark";
+      export default defineConfig(pipeline("p", {
+        source: slot({ url: ${JSON.stringify(database.url)},
+          parsers: { numeric: parser("number", Number) } }),
+      }, (from) => {
+        from("events").groupBy("id").aggregate({ n: count() }).into(postgres.view("v"));
+      }));`);
+    const types = (...flags: string[]) => tidemark(["types", config, "--out", out, ...flags]).ended;
+    try {
+      expect(await types()).toMatchObject({ code: 0 });
+      expect(await readFile(out, "utf8")).toContain("  amount: number | null;");
+      expect(await types("--check")).toMatchObject({ code: 0 });
+      await sql("alter table kept_whole replica identity default");
+      const stale = await types("--check");
+      expect(stale).toMatchObject({ code: 2, stdout: expect.stringContaining("is stale") });
+    } finally {
+      await sql("alter table kept_whole replica identity full");
+      await rm(folder, { recursive: true });
+    }
+  });
 });
 
 describe("a types file is stale", () => {

@@ -1,6 +1,6 @@
 import { stringLiteral } from "../../../decoders/types/string-literal.js";
 import { quoteIdent, splitTableName } from "../../core/sql.js";
-import { interfaceNames } from "./interface-names.js";
+import { interfaceNames, SUFFIX } from "./interface-names.js";
 import type { PublishedColumn, PublishedTable } from "./published-table.js";
 
 const MAX_COLUMNS = 100;
@@ -18,14 +18,72 @@ export function printTypes(tables: readonly PublishedTable[], command: string): 
     "// Generated from the database's catalogue; edits are lost. To write it again:",
     `// ${command.replaceAll(/\p{Cc}|\u2028|\u2029/gu, "?")}`,
     "",
-    ...(imports.length === 0 ? [] : [`import type { ${imports.join(", ")} } from "tidemark";`, ""]),
-    "/** Rows by table, for `pipeline<Database>(...)`. */",
+    ...printImports([...imports, "Published"].sort()),
+    "",
+    "/** Tables by name, for `pipeline<Database>(...)`. */",
     "export interface Database {",
-    ...tables.map((table, i) => `  ${stringLiteral(keyOf(table))}: ${names[i]};`),
+    ...tables.flatMap((table, i) => printEntry(table, names[i] ?? "")),
     "}",
-    ...tables.flatMap((table, i) => ["", ...printTable(table, names[i] ?? "")]),
+    ...tables.flatMap((table, i) => [
+      ...["", ...printTable(table, names[i] ?? "")],
+      ...printKey(table, names[i] ?? ""),
+      ...printLarge(table, names[i] ?? ""),
+    ]),
     "",
   ].join("\n");
+}
+
+function printImports(names: readonly string[]): string[] {
+  const line = `import type { ${names.join(", ")} } from "tidemark";`;
+  if (line.length <= MAX_COLUMNS) return [line];
+  return ["import type {", ...names.map((name) => `  ${name},`), '} from "tidemark";'];
+}
+
+function printEntry(table: PublishedTable, name: string): string[] {
+  const parts = [name, identityOf(table, name)];
+  if (largeColumns(table).length > 0) parts.push(name + SUFFIX.large);
+  const key = stringLiteral(keyOf(table));
+  const line = `  ${key}: Published<${parts.join(", ")}>;`;
+  if (widthOf(line) <= MAX_COLUMNS) return [line];
+  const last = parts.length - 1;
+  return [
+    `  ${key}: Published<`,
+    ...parts.map((part, i) => `    ${part}${i === last ? "" : ","}`),
+    "  >;",
+  ];
+}
+
+/** Second parameter of `Published`: the whole row, the key's columns, or nothing. */
+function identityOf(table: PublishedTable, name: string): string {
+  if (table.replicaIdentity === "full") return '"full"';
+  return keyColumns(table).length === 0 ? "null" : name + SUFFIX.key;
+}
+
+function keyColumns({ columns, identityKey }: PublishedTable): PublishedColumn[] {
+  return columns.filter(({ name }) => identityKey.includes(name));
+}
+
+/** Large columns that no old row stands in for. The key of an old row is sent where it is large. */
+function largeColumns(table: PublishedTable): PublishedColumn[] {
+  const { columns, identityKey } = table;
+  if (keyColumns(table).length === 0) return [];
+  return columns.filter(({ name, isLarge }) => isLarge && !identityKey.includes(name));
+}
+
+function printKey(table: PublishedTable, name: string): string[] {
+  const columns = keyColumns(table);
+  if (columns.length === 0) return [];
+  return ["", `export interface ${name}${SUFFIX.key} {`, ...columns.flatMap(printColumn), "}"];
+}
+
+function printLarge(table: PublishedTable, name: string): string[] {
+  const names = largeColumns(table).map((column) => stringLiteral(column.name));
+  if (names.length === 0) return [];
+  const type = `export type ${name}${SUFFIX.large}`;
+  const line = `${type} = ${names.join(" | ")};`;
+  if (names.length === 1 || widthOf(line) <= MAX_COLUMNS) return ["", line];
+  const last = names.length - 1;
+  return ["", `${type} =`, ...names.map((one, i) => `  | ${one}${i === last ? ";" : ""}`)];
 }
 
 /** The name that `from(...)` takes: quoted only where it would be split at another place. */
@@ -51,8 +109,11 @@ function printTable(table: PublishedTable, name: string): string[] {
 function printColumn(column: PublishedColumn): string[] {
   const key = isIdentifier(column.name) ? column.name : stringLiteral(column.name);
   const { labels, codec, isNotNull, dimensions } = column;
-  const inner = codec.kind === "array" ? "[]".repeat(Math.max(0, dimensions - 1)) : "";
-  const members = labels === null ? [codec.tsType + inner] : labels.map(stringLiteral);
+  const isReplaced = codec.parse !== undefined;
+  const isArray = codec.kind === "array" && !isReplaced;
+  const inner = isArray ? "[]".repeat(Math.max(0, dimensions - 1)) : "";
+  const members =
+    labels === null || isReplaced ? [codec.tsType + inner] : labels.map(stringLiteral);
   // NULL is part of unknown already.
   if (!isNotNull && codec.tsType !== "unknown") members.push("null");
   const line = `  ${key}: ${members.join(" | ")};`;

@@ -27,10 +27,18 @@ const OF_DATABASE = `
   where c.relkind in ('r', 'p') and c.relpersistence = 'p' and not c.relispartition
     and n.nspname not in ('pg_catalog', 'information_schema', 'tidemark')`;
 
+// A value of at most 24 bytes stays in its row, which has room for a pointer of that size in its
+// place (access/table/toast_helper.c): 28 digits, or 5 characters of 4 bytes.
 const ATTRIBUTES = `
   select a.attnum as number, a.attname as name, a.attgenerated <> '' as is_generated,
          col_description(a.attrelid, a.attnum) as comment,
          a.attndims as dimensions,
+         exists (select from pg_type t where t.oid = a.atttypid
+                   and t.typlen = -1 and t.typstorage <> 'p')
+           and not (a.atttypid = 'numeric'::regtype and a.atttypmod >= 4
+                    and ((a.atttypmod - 4) >> 16) & 65535 <= 28)
+           and not (a.atttypid in ('varchar'::regtype, 'bpchar'::regtype)
+                    and a.atttypmod between 4 and 9) as is_large,
          (select jsonb_agg(e.enumlabel order by e.enumsortorder)
           from pg_enum e where e.enumtypid = a.atttypid) as labels
   from pg_attribute a
@@ -90,7 +98,7 @@ async function readTable(
   const { schema, name } = nameOf(row);
   const qualified = quoted({ schema, name });
   const described = await describeTables(session, [qualified], { decoder, wantsBinary: false });
-  const columns = described.tables[0]?.columns ?? [];
+  const { columns = [], replicaIdentity = "nothing", identityKey = [] } = described.tables[0] ?? {};
   const attributes = await session.query(ATTRIBUTES, [qualified]);
   const [table] = await session.query(
     "select obj_description(to_regclass($1), 'pg_class') as comment",
@@ -103,6 +111,8 @@ async function readTable(
   return {
     schema,
     name,
+    replicaIdentity,
+    identityKey,
     comment: textOrNull(table?.["comment"]),
     columns: columns.flatMap((column): PublishedColumn[] => {
       const attribute = sent.get(column.name);
@@ -110,8 +120,9 @@ async function readTable(
       const { isNotNull, codec, name } = column;
       const labels = attribute["labels"] as readonly string[] | null;
       const dimensions = Number(attribute["dimensions"]);
+      const isLarge = attribute["is_large"] === true;
       const comment = textOrNull(attribute["comment"]);
-      return [{ name, isNotNull, codec, labels, dimensions, comment }];
+      return [{ name, isNotNull, codec, labels, dimensions, isLarge, comment }];
     }),
   };
 }

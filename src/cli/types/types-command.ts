@@ -1,13 +1,16 @@
 import { writeFile } from "node:fs/promises";
-import { pgoutput } from "../../../decoders/pgoutput/pgoutput-factory.js";
+import { pgoutputWith } from "../../../decoders/pgoutput/pgoutput-factory.js";
 import { EXIT } from "../../core/error-codes.js";
 import { TidemarkError } from "../../core/errors.js";
+import type { SlotOptions } from "../../pipeline/specs.js";
 import { sqlConnect } from "../../source/sql-client.js";
 import { environment } from "../environment.js";
 import { generateTypes, isStale } from "./generate-types.js";
 
 /** Options as the command line gives them. */
 export interface TypesCommandOptions {
+  /** Configuration file that `source` comes from. */
+  readonly config?: string;
   readonly publication?: string;
   readonly table?: readonly string[];
   /** File to write, `-` for stdout. */
@@ -17,25 +20,27 @@ export interface TypesCommandOptions {
 
 /**
  * Writes the types of the source's tables, or with `check` says whether the file is up to date.
- * Returns the exit code.
+ * Returns the exit code. The URL of a `source` without one comes from the environment.
  */
 export async function typesCommand(
-  sourceUrl: string | undefined,
+  source: SlotOptions,
   options: TypesCommandOptions,
 ): Promise<number> {
-  const url = sourceUrl ?? environment("TIDEMARK_SOURCE_URL");
+  const url = source.url ?? environment("TIDEMARK_SOURCE_URL");
   if (url === undefined) {
     throw new TidemarkError(
       "CONFIG_INVALID",
       "No source: set TIDEMARK_SOURCE_URL, or name a configuration file: tidemark types my.config.ts.",
     );
   }
-  const { publication, table, out } = options;
+  const { config, publication, table, out } = options;
   const session = await sqlConnect({ url, role: "source", applicationName: "tidemark types" })();
   let generated: string;
   try {
     generated = await generateTypes(session, {
-      decoder: pgoutput,
+      // Both decoders make the same values.
+      decoder: pgoutputWith(source.parsers ?? {}),
+      ...(config === undefined ? {} : { config }),
       ...(publication === undefined ? {} : { publication }),
       ...(table === undefined ? {} : { tables: table }),
     });
