@@ -10,6 +10,7 @@ import {
 } from "../../src/index.js";
 import { eventually } from "../services/eventually.js";
 import { usePostgres } from "../services/postgres.js";
+import { uniqueName } from "../services/shared-service.js";
 
 const { url, sql } = await usePostgres();
 
@@ -50,25 +51,29 @@ test("a function sees each change with the images it has, and decides what is ke
   await sql("alter table whole replica identity full");
   const seen: string[] = [];
   const grown: string[] = [];
-  const definition = pipeline<Database>("changes", { source: slot({ url }) }, (from) => {
-    from("public.accounts")
-      .changes()
-      .filter((change) => {
-        seen.push(told(change));
-        return change.op !== "insert";
-      })
-      .filter((change) => change.op !== "truncate")
-      .into(postgres.append("kept"));
-    from("public.whole")
-      .changes()
-      .filter((change) => {
-        if (change.op !== "update") return false;
-        const { before, after } = change;
-        grown.push(`${before.amount} to ${after.amount}, note ${after.note?.length}`);
-        return after.amount > before.amount;
-      })
-      .into(postgres.append("grown"));
-  });
+  const definition = pipeline<Database>(
+    uniqueName("changes"),
+    { source: slot({ url }) },
+    (from) => {
+      from("public.accounts")
+        .changes()
+        .filter((change) => {
+          seen.push(told(change));
+          return change.op !== "insert";
+        })
+        .filter((change) => change.op !== "truncate")
+        .into(postgres.append("kept"));
+      from("public.whole")
+        .changes()
+        .filter((change) => {
+          if (change.op !== "update") return false;
+          const { before, after } = change;
+          grown.push(`${before.amount} to ${after.amount}, note ${after.note?.length}`);
+          return after.amount > before.amount;
+        })
+        .into(postgres.append("grown"));
+    },
+  );
   const running = start(definition, { env: () => undefined });
   onTestFinished(() => running.stop());
   await eventually("the pipeline reads", () => running.status !== null);
