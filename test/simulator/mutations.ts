@@ -34,9 +34,7 @@ const SKIPPING = "this.#isSkipping = slice.commitLsn < this.#cursor;";
  * - the ack of a session that is closing: its stream reports what it was told before;
  * - the waits of a stop for its last write and checkpoint: a stop that does not wait is a kill;
  * - `sink.prepare` and both claims before what follows on the same connection: requests are carried
- *   out in the order in which they are made;
- * - which of the two claims is first: each end checks the epoch of its own writes, and what an
- *   instance that was replaced writes between the claims, the successor reads after them.
+ *   out in the order in which they are made.
  *
  * What sinks and stores do inside one call is the conformance suites' business.
  */
@@ -181,6 +179,22 @@ export const MUTATIONS: readonly Mutation[] = [
     file: OPENING,
     edits: [["if (seen === null) await store.settled", "if (seen === null) void store.settled"]],
     seed: 157,
+  },
+  {
+    name: "the results are claimed before the checkpoint",
+    file: OPENING,
+    edits: [
+      [
+        "  await store.claim(epoch, stream.position);\n",
+        "  const progress = await sink.claim(epoch, stream.position);\n" +
+          "  await store.claim(epoch, stream.position);\n",
+      ],
+      [
+        "  const progress = await sink.claim(epoch, stream.position);\n  const checkpoint",
+        "  const checkpoint",
+      ],
+    ],
+    seed: 9,
   },
   {
     name: "the results are not claimed again",

@@ -21,6 +21,8 @@ export class SimulatedResults {
   isUp = true;
   /** The next write is rolled back, and the connection stays: a lock timeout, a full disk. */
   refusesNext = false;
+  /** Told of each claim that takes effect. */
+  onClaim: (host: Host) => void = () => {};
   readonly #onWrite: (commit: SinkCommit) => Promise<void>;
   #durable: Snapshot;
   #volatile: Snapshot[] = [];
@@ -100,7 +102,11 @@ class SimulatedSink implements Sink {
   }
 
   claim(epoch: number, position: Position, isAnew?: boolean): Promise<SinkProgress> {
-    return this.#durably(() => this.#sink.claim(epoch, position, isAnew));
+    return this.#durably(async () => {
+      const progress = await this.#sink.claim(epoch, position, isAnew);
+      this.#server.onClaim(this.#connection.host);
+      return progress;
+    });
   }
 
   stage(batches: readonly AppendBatch[]): Promise<void> {

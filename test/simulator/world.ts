@@ -64,6 +64,10 @@ export class World {
   /** Who got the slot, and who claimed after that, in order. */
   readonly #successions: { readonly host: Host; readonly isClaim: boolean }[] = [];
   #idles: IdleAdvance[] = [];
+  /** Whose claim of the checkpoints a crash took back. */
+  readonly #forgotten = new Set<Host>();
+  /** Who ran when somebody last claimed the results. */
+  readonly #witnesses = new Map<Host, ReadonlySet<Host>>();
 
   constructor(random: Random) {
     this.#random = random;
@@ -73,6 +77,9 @@ export class World {
       onSave: (lsn) => this.#onSave(lsn),
       onClaim: (host) => this.#onClaim(host),
     });
+    this.results.onClaim = (host) => {
+      this.#witnesses.set(host, new Set(this.processes.map((process) => process.host)));
+    };
     this.#plan = this.hasRetention ? RETAINS : KEEPS_ALL;
     this.#tally = new Tally(this.postgres);
     this.#undisturbed = new Undisturbed(this.#plan, this.postgres);
@@ -142,7 +149,11 @@ export class World {
   }
 
   crashCheckpoints(): void {
+    const claimed = this.checkpoints.shared.header?.epoch;
     this.checkpoints.crash();
+    const claimer = this.#successions.findLast(({ isClaim }) => isClaim);
+    const isForgotten = claimed !== this.checkpoints.shared.header?.epoch;
+    if (isForgotten && claimer !== undefined) this.#forgotten.add(claimer.host);
     for (const connection of this.checkpoints.connections) lost(connection);
   }
 
@@ -210,8 +221,15 @@ export class World {
     if (hadSlot) this.#successions.push({ host, isClaim: true });
   }
 
-  /** Nobody is fenced off but by a claim after its own start, of someone who had the slot. */
+  /**
+   * Nobody is fenced off but by a claim after its own start, of someone who had the slot. Who
+   * looked at the results before such a claim, and at checkpoints that had forgotten it, cannot
+   * know better.
+   */
   #judgeFence(host: Host): void {
+    for (const other of this.#forgotten) {
+      if (other !== host && this.#witnesses.get(other)?.has(host) === true) return;
+    }
     const begun = this.#successions.findIndex((other) => other.host === host);
     const later = this.#successions.slice(Math.max(begun, 0));
     const isRight = later.some((other) => other.isClaim && other.host !== host);
