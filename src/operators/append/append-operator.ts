@@ -3,11 +3,12 @@ import { TidemarkError } from "../../core/errors.js";
 import { formatLsn, type Lsn } from "../../core/lsn.js";
 import type { OperatorState, OutputOperator } from "../../core/operator.js";
 import type { AppendBatch, OutputShape } from "../../core/output.js";
-import { PackedCells } from "../../core/packed-cells.js";
+import type { PackedCells } from "../../core/packed-cells.js";
 import { columnIndex, type Relation } from "../../core/relation.js";
 import type { Rows } from "../../core/rows.js";
 import { StepState } from "../../state/step-state.js";
 import { commitTime } from "../commit-time.js";
+import { HeldRows } from "./held-rows.js";
 import { imageJson } from "./image-json.js";
 import { Retention } from "./retention.js";
 
@@ -54,10 +55,9 @@ export class AppendOperator implements OutputOperator {
   readonly id: string;
   readonly state: OperatorState;
   readonly #options: AppendOperatorOptions;
-  readonly #cells: readonly PackedCells[];
+  readonly #held: HeldRows;
   readonly #first: number;
   readonly #retention: Retention;
-  #rowCount = 0;
   #relation: Relation | null = null;
   #indices: number[] = [];
   #absent: readonly string[] = [];
@@ -71,15 +71,13 @@ export class AppendOperator implements OutputOperator {
     this.id = options.id;
     this.state = new StepState({ id: options.id, facts: {}, values: [] });
     this.#options = options;
-    this.#cells = options.shape.columns.map(() => new PackedCells());
+    this.#held = new HeldRows(options.shape.name, options.shape.columns.length);
     this.#first = options.shape.columns.length - options.columns.length;
     this.#retention = new Retention(options.retainMs);
   }
 
   get heldBytes(): number {
-    let bytes = 0;
-    for (const cells of this.#cells) bytes += cells.size;
-    return bytes;
+    return this.#held.bytes;
   }
 
   onRows(rows: Rows): void {
@@ -91,7 +89,7 @@ export class AppendOperator implements OutputOperator {
     this.#addPositions(rows);
     this.#addMissing(rows);
     if (!this.#options.isAppendOnly) this.#addBefore(rows);
-    this.#rowCount += rows.count;
+    this.#held.grow(rows.count);
   }
 
   /** The order is that of the commits; event time does not matter here. */
@@ -101,13 +99,7 @@ export class AppendOperator implements OutputOperator {
   onClear(): void {}
 
   collect(): AppendBatch | null {
-    const removeBeforeMs = this.#retention.take();
-    const rowCount = this.#rowCount;
-    if (rowCount === 0 && removeBeforeMs === null) return null;
-    this.#rowCount = 0;
-    const cells = this.#cells.map((column) => column.take());
-    const output = this.#options.shape.name;
-    return { kind: "append", output, rowCount, cells, removeBeforeMs };
+    return this.#held.take(this.#retention.take());
   }
 
   /** What was appended once is not kept, so that it cannot be given again. */
@@ -120,17 +112,16 @@ export class AppendOperator implements OutputOperator {
   }
 
   discard(): void {
-    for (const cells of this.#cells) cells.clear();
-    this.#rowCount = 0;
+    this.#held.clear();
   }
 
   #field(name: keyof typeof FIELD): PackedCells {
-    return this.#cells[FIELD[name]] as PackedCells;
+    return this.#held.column(FIELD[name]);
   }
 
   #addColumn({ batch, indices, count, relation }: Rows, c: number): void {
     const index = this.#indices[c] as number;
-    const cells = this.#cells[this.#first + c] as PackedCells;
+    const cells = this.#held.column(this.#first + c);
     for (let k = 0; k < count; k++) {
       const i = indices[k] as number;
       const at = index < 0 ? -1 : cellOf(batch, i, index);

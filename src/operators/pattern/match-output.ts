@@ -2,9 +2,10 @@ import { createHash } from "node:crypto";
 import { formatLsn } from "../../core/lsn.js";
 import type { OperatorState, OutputOperator } from "../../core/operator.js";
 import type { AppendBatch, OutputShape } from "../../core/output.js";
-import { PackedCells } from "../../core/packed-cells.js";
+import type { PackedCells } from "../../core/packed-cells.js";
 import { Timestamp } from "../../core/timestamp.js";
 import { StepState } from "../../state/step-state.js";
+import { HeldRows } from "../append/held-rows.js";
 import { Retention } from "../append/retention.js";
 import { decodeGroupKey } from "../window/group-key.js";
 import type { RowEvent, RowKeeper } from "./row-event.js";
@@ -53,20 +54,19 @@ export class MatchOutput implements OutputOperator {
   readonly id: string;
   readonly state: OperatorState;
   readonly #options: MatchOutputOptions;
-  readonly #cells: readonly PackedCells[];
+  readonly #held: HeldRows;
   readonly #retention: Retention;
-  #rowCount = 0;
 
   constructor(options: MatchOutputOptions) {
     this.id = options.id;
     this.state = new StepState({ id: options.id, facts: {}, values: [] });
     this.#options = options;
-    this.#cells = options.shape.columns.map(() => new PackedCells());
+    this.#held = new HeldRows(options.shape.name, options.shape.columns.length);
     this.#retention = new Retention(options.retainMs);
   }
 
   get heldBytes(): number {
-    return this.#cells.reduce((bytes, cells) => bytes + cells.size, 0);
+    return this.#held.bytes;
   }
 
   /** Rows reach it as matches. */
@@ -86,9 +86,9 @@ export class MatchOutput implements OutputOperator {
     for (const { step, event } of chain) {
       id.update(`${steps[step]} ${formatLsn(event.commitLsn)} ${event.ordinal}\n`);
     }
-    this.#rowCount++;
+    this.#held.grow(1);
     let c = 0;
-    const next = (): PackedCells => this.#cells[c++] as PackedCells;
+    const next = (): PackedCells => this.#held.column(c++);
     next().add(UTF8.encode(id.digest("hex").slice(0, 32)));
     next().add(UTF8.encode(Timestamp.of(ms).toString()));
     for (const value of decodeGroupKey(key, keyCount)) addText(next(), value);
@@ -97,12 +97,7 @@ export class MatchOutput implements OutputOperator {
   }
 
   collect(): AppendBatch | null {
-    const removeBeforeMs = this.#retention.take();
-    const rowCount = this.#rowCount;
-    if (rowCount === 0 && removeBeforeMs === null) return null;
-    this.#rowCount = 0;
-    const cells = this.#cells.map((column) => column.take());
-    return { kind: "append", output: this.#options.shape.name, rowCount, cells, removeBeforeMs };
+    return this.#held.take(this.#retention.take());
   }
 
   /** What was given out once is not kept, so that it cannot be given again. */
@@ -115,8 +110,7 @@ export class MatchOutput implements OutputOperator {
   }
 
   discard(): void {
-    for (const cells of this.#cells) cells.clear();
-    this.#rowCount = 0;
+    this.#held.clear();
   }
 }
 

@@ -2,9 +2,9 @@ import { TidemarkError } from "../../core/errors.js";
 import { formatLsn } from "../../core/lsn.js";
 import type { OutputOperator } from "../../core/operator.js";
 import type { AppendBatch, OutputColumn, OutputShape } from "../../core/output.js";
-import { PackedCells } from "../../core/packed-cells.js";
 import { DEAD_LETTERS } from "../../core/poison.js";
 import { StepState } from "../../state/step-state.js";
+import { HeldRows } from "../append/held-rows.js";
 import { BlockedKeys } from "./blocked-keys.js";
 
 /** Beyond, it is the pipeline that is broken and not a row. */
@@ -57,15 +57,14 @@ export class DeadLetters implements OutputOperator {
   /** Since this session began. */
   count = 0;
   readonly #pipeline: string;
-  readonly #cells: readonly PackedCells[] = COLUMNS.map(() => new PackedCells());
-  #rowCount = 0;
+  readonly #held = new HeldRows(DEAD_LETTERS, COLUMNS.length);
 
   constructor(pipeline: string) {
     this.#pipeline = pipeline;
   }
 
   get heldBytes(): number {
-    return this.#cells.reduce((bytes, cells) => bytes + cells.size, 0);
+    return this.#held.bytes;
   }
 
   /** Takes a letter; POISON_LIMIT when there are too many. */
@@ -74,11 +73,11 @@ export class DeadLetters implements OutputOperator {
     const { commitLsn, ordinal, step, committedAt, table, op, code, reason, row } = letter;
     const position = [this.#pipeline, formatLsn(commitLsn), String(ordinal), step, committedAt];
     [...position, table, op, code, reason, row].forEach((text, i) => {
-      const cells = this.#cells[i] as PackedCells;
+      const cells = this.#held.column(i);
       if (text === null) cells.addNull();
       else cells.add(UTF8.encode(text));
     });
-    this.#rowCount++;
+    this.#held.grow(1);
   }
 
   onRows(): void {}
@@ -88,11 +87,7 @@ export class DeadLetters implements OutputOperator {
   onClear(): void {}
 
   collect(): AppendBatch | null {
-    if (this.#rowCount === 0) return null;
-    const rowCount = this.#rowCount;
-    this.#rowCount = 0;
-    const cells = this.#cells.map((column) => column.take());
-    return { kind: "append", output: DEAD_LETTERS, rowCount, cells, removeBeforeMs: null };
+    return this.#held.take(null);
   }
 
   resend(): boolean {
@@ -104,8 +99,7 @@ export class DeadLetters implements OutputOperator {
   }
 
   discard(): void {
-    for (const cells of this.#cells) cells.clear();
-    this.#rowCount = 0;
+    this.#held.clear();
   }
 }
 

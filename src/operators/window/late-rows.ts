@@ -2,10 +2,11 @@ import type { CatalogColumn } from "../../core/catalog.js";
 import { formatLsn, type Lsn } from "../../core/lsn.js";
 import type { OperatorState, OutputOperator } from "../../core/operator.js";
 import type { AppendBatch, OutputColumn, OutputShape } from "../../core/output.js";
-import { PackedCells } from "../../core/packed-cells.js";
+import type { PackedCells } from "../../core/packed-cells.js";
 import { columnIndex, type Relation } from "../../core/relation.js";
 import type { Rows } from "../../core/rows.js";
 import { StepState } from "../../state/step-state.js";
+import { HeldRows } from "../append/held-rows.js";
 import { Retention } from "../append/retention.js";
 import { commitTime } from "../commit-time.js";
 
@@ -43,9 +44,8 @@ export class LateRows implements OutputOperator {
   readonly id: string;
   readonly state: OperatorState;
   readonly #options: LateRowsOptions;
-  readonly #cells: readonly PackedCells[];
+  readonly #held: HeldRows;
   readonly #retention: Retention;
-  #rowCount = 0;
   #lsn: Lsn | null = null;
   #sequence = 0;
   #relation: Relation | null = null;
@@ -55,12 +55,12 @@ export class LateRows implements OutputOperator {
     this.id = options.id;
     this.state = new StepState({ id: options.id, facts: {}, values: [] });
     this.#options = options;
-    this.#cells = options.shape.columns.map(() => new PackedCells());
+    this.#held = new HeldRows(options.shape.name, options.shape.columns.length);
     this.#retention = new Retention(options.retainMs);
   }
 
   get heldBytes(): number {
-    return this.#cells.reduce((bytes, cells) => bytes + cells.size, 0);
+    return this.#held.bytes;
   }
 
   /** Takes row `k`. */
@@ -74,7 +74,7 @@ export class LateRows implements OutputOperator {
     const bytes = batch.bytes[rows.indices[k] as number] as Uint8Array;
     const image = rows.images[k] as number;
     let c = 0;
-    const next = (): PackedCells => this.#cells[c++] as PackedCells;
+    const next = (): PackedCells => this.#held.column(c++);
     next().add(UTF8.encode(formatLsn(slice.commitLsn)));
     next().add(UTF8.encode(String(this.#sequence++)));
     next().add(weight > 0 ? CAME : LEFT);
@@ -84,7 +84,7 @@ export class LateRows implements OutputOperator {
       if (start < 0) next().addNull();
       else next().addBytes(bytes, start, batch.cells[image + 2 * column + 1] as number);
     }
-    this.#rowCount++;
+    this.#held.grow(1);
   }
 
   onRows(): void {}
@@ -96,12 +96,7 @@ export class LateRows implements OutputOperator {
   onClear(): void {}
 
   collect(): AppendBatch | null {
-    const removeBeforeMs = this.#retention.take();
-    const rowCount = this.#rowCount;
-    if (rowCount === 0 && removeBeforeMs === null) return null;
-    this.#rowCount = 0;
-    const cells = this.#cells.map((column) => column.take());
-    return { kind: "append", output: this.#options.shape.name, rowCount, cells, removeBeforeMs };
+    return this.#held.take(this.#retention.take());
   }
 
   /** What was given out once is not kept, so that it cannot be given again. */
@@ -114,8 +109,7 @@ export class LateRows implements OutputOperator {
   }
 
   discard(): void {
-    for (const cells of this.#cells) cells.clear();
-    this.#rowCount = 0;
+    this.#held.clear();
   }
 
   #bind(relation: Relation): void {
