@@ -34,3 +34,9 @@ export class TidemarkError extends Error {
     return ERROR_CODES[this.code].exitCode;
   }
 }
+
+/** The same error, with the step of the pipeline in front of its sentence. */
+export function errorOfStep(error: TidemarkError, step: string): TidemarkError {
+  const { code, message, detail } = error;
+  return new TidemarkError(code, `${step}: ${message}`, { cause: error, detail });
+}

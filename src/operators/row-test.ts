@@ -1,4 +1,4 @@
-import { TidemarkError } from "../core/errors.js";
+import { errorOfStep, TidemarkError } from "../core/errors.js";
 import type { Relation } from "../core/relation.js";
 import { Row } from "../core/row.js";
 import type { Rows } from "../core/rows.js";
@@ -55,6 +55,5 @@ export function conditionTest(tree: Expression, text: string): RowTest {
 
 function ofStep(error: unknown, step: string): unknown {
   if (!(error instanceof TidemarkError)) return error;
-  const { code, message, detail } = error;
-  return new TidemarkError(code, `${step}: ${message}`, { cause: error, detail });
+  return errorOfStep(error, step);
 }

@@ -1,4 +1,4 @@
-import { TidemarkError } from "../core/errors.js";
+import { errorOfStep, TidemarkError } from "../core/errors.js";
 
 /**
  * USER_FUNCTION, or BAD_VALUE when the function read a cell that is none. The message of a foreign
@@ -6,8 +6,7 @@ import { TidemarkError } from "../core/errors.js";
  */
 export function userFailure(error: unknown, step: string, table: string): TidemarkError {
   if (error instanceof TidemarkError) {
-    const { code, message, detail } = error;
-    return new TidemarkError(code, `${step}: ${message}`, { cause: error, detail });
+    return errorOfStep(error, step);
   }
   const name = error instanceof Error ? error.name : typeof error;
   const place =

@@ -1,4 +1,4 @@
-import { TidemarkError } from "../core/errors.js";
+import { errorOfStep, TidemarkError } from "../core/errors.js";
 import type { OutputOperator } from "../core/operator.js";
 import type { OutputShape, ResultValue } from "../core/output.js";
 import { checkCondition } from "../expression/check/check-expression.js";
@@ -66,8 +66,7 @@ function sqlTest(
       return call();
     } catch (error) {
       if (!(error instanceof TidemarkError)) throw error;
-      const { code, message, detail } = error;
-      throw new TidemarkError(code, `${step}: ${message}`, { cause: error, detail });
+      throw errorOfStep(error, step);
     }
   };
   return named(() => {

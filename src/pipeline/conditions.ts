@@ -1,5 +1,5 @@
 import type { CatalogTable } from "../core/catalog.js";
-import { TidemarkError } from "../core/errors.js";
+import { errorOfStep, TidemarkError } from "../core/errors.js";
 import type { Row } from "../core/row.js";
 import { checkCondition } from "../expression/check/check-expression.js";
 import { type Grammar, loadGrammar } from "../expression/grammar.js";
@@ -135,7 +135,6 @@ function check(
     return { step, text, tree, columns };
   } catch (error) {
     if (!(error instanceof TidemarkError)) throw error;
-    const { code, message, detail } = error;
-    throw new TidemarkError(code, `${id}: ${message}`, { cause: error, detail });
+    throw errorOfStep(error, id);
   }
 }

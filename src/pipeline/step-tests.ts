@@ -1,5 +1,5 @@
 import type { CatalogTable } from "../core/catalog.js";
-import { TidemarkError } from "../core/errors.js";
+import { errorOfStep, TidemarkError } from "../core/errors.js";
 import { checkCondition } from "../expression/check/check-expression.js";
 import { compileCondition } from "../expression/compile/compile-expression.js";
 import type { Grammar } from "../expression/grammar.js";
@@ -81,8 +81,7 @@ function checkSql({ text }: SqlText, parts: StepTestParts): CheckedTest {
     };
   } catch (error) {
     if (!(error instanceof TidemarkError)) throw error;
-    const { code, message, detail } = error;
-    throw new TidemarkError(code, `${id}: ${message}`, { cause: error, detail });
+    throw errorOfStep(error, id);
   }
 }
 
