@@ -173,9 +173,7 @@ export class GridOperator implements OutputOperator {
 
   resend(): boolean {
     if (this.#options.emission.early === null) return false;
-    for (const list of this.#lists.all()) {
-      for (let at = list.begin; at < list.end; at++) this.#lists.mark(list.slotAt(at));
-    }
+    this.#lists.markAll();
     this.#lists.ripen();
     return this.#panes.size > 0;
   }

@@ -95,6 +95,13 @@ export class PaneLists implements StateColumn {
     list.changed.push(slot);
   }
 
+  /** Every pane counts as changed. */
+  markAll(): void {
+    for (const list of this.all()) {
+      for (let at = list.begin; at < list.end; at++) this.mark(list.slotAt(at));
+    }
+  }
+
   /** Makes due what is pending. Where that may have been saved, it is saved anew. */
   ripen(maySave = false): void {
     for (const { changed } of this.#changed) {

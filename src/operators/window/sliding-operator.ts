@@ -121,9 +121,7 @@ export class SlidingOperator implements OutputOperator {
   resend(): boolean {
     const { lists, panes } = this.#kept;
     if (this.#options.emission.early === null) return false;
-    for (const list of lists.all()) {
-      for (let at = list.begin; at < list.end; at++) lists.mark(list.slotAt(at));
-    }
+    lists.markAll();
     return panes.size > 0;
   }
 
