@@ -20,6 +20,8 @@ interface Compiled {
   readonly node: MatchNode | MatchesNode;
   readonly operator: OutputOperator;
   readonly shape: OutputShape;
+  /** Columns of the source that its conditions read. */
+  readonly tested: readonly string[];
 }
 
 /** What a match is compiled from. `columnOf` finds a column or throws PLAN_INVALID. */
@@ -74,7 +76,8 @@ export function compileMatch(parts: MatchParts): Compiled[] {
     late: late?.operator ?? null,
   });
   const others = [timedOut, late].filter((one) => one !== null);
-  return [{ node, operator, shape: matched.shape }, ...others];
+  const tested = conditions.flatMap(({ columns }) => columns);
+  return [{ node, operator, shape: matched.shape, tested }, ...others];
 }
 
 /** Columns of its input that a match names outside of conditions. */
@@ -104,7 +107,7 @@ function matchOutput(
     readonly automaton: Automaton;
     readonly keeper: RowKeeper;
   },
-): { node: MatchesNode; operator: MatchOutput; shape: OutputShape } | null {
+): (Compiled & { readonly operator: MatchOutput }) | null {
   const { output, automaton, keeper } = to;
   if (output === undefined) return null;
   const columns = node.select.map(({ name, column }) => {
@@ -132,7 +135,7 @@ function matchOutput(
     keeper,
     retainMs: output.retainMs,
   });
-  return { node: output, operator, shape };
+  return { node: output, operator, shape, tested: [] };
 }
 
 /** Late rows go to an append table of the source's rows. */
@@ -142,7 +145,7 @@ function lateOutput(table: CatalogTable, output: MatchesNode | undefined): Compi
   const { columns } = table;
   const shape = appendShape({ step: id, table: output.table, columns, isAppendOnly: true });
   const operator = new AppendOperator({ id, shape, columns, isAppendOnly: true, retainMs });
-  return { node: output, operator, shape };
+  return { node: output, operator, shape, tested: [] };
 }
 
 /** What saved runs mean: another order of steps would read them as something else. */

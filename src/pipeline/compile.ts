@@ -18,7 +18,6 @@ import { compileWindow, windowColumns } from "./compile-window.js";
 import {
   type Condition,
   checkConditions,
-  columnsOfPatterns,
   conditionsOf,
   type TestedColumns,
   testOf,
@@ -72,7 +71,10 @@ export function compilePlan(
   );
   refuseCopies(plan);
   const outputs = [...windows, ...appends, ...matches];
-  const tests = new Map([...conditions, ...columnsOfPatterns(plan, tables, grammar)]);
+  const tests = new Map<string, TestedColumns>([
+    ...conditions,
+    ...matches.map(({ node: { id }, tested }) => [id, { step: id, columns: tested }] as const),
+  ]);
   const letters = new DeadLetters(plan.pipeline);
   const operatorsInto = (input: string, gate: PoisonGate | null): Operator[] => [
     ...outputs.filter((output) => output.node.input === input).map(({ operator }) => operator),
