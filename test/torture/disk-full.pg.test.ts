@@ -6,7 +6,7 @@ import { startPostgres } from "../../src/cli/embedded/postgres-server.js";
 import { startRedis } from "../../src/cli/embedded/redis-server.js";
 import { eventually } from "../services/eventually.js";
 import { ownPostgres } from "../services/postgres.js";
-import { NO_SMALL_DISK, smallDisk } from "../services/small-disk.js";
+import { NO_SMALL_DISK, type SmallDisk, smallDisk } from "../services/small-disk.js";
 import { openSql } from "../services/sql.js";
 import type { TidemarkProcess } from "../services/tidemark-process.js";
 import { type PlainRun, plainRun } from "./plain-run.js";
@@ -44,39 +44,40 @@ async function isHeldBack(run: PlainRun, process: TidemarkProcess): Promise<void
   expect(process.isRunning(), process.stderr).toBe(true);
 }
 
-test("checkpoints in files: nothing is acknowledged until there is room", async () => {
-  const disk = smallDisk(4);
-  const env = { TIDEMARK_CHECKPOINT_URL: pathToFileURL(disk.folder).href };
-  const run = await plainRun({ source, env });
+/**
+ * Fills a disk that the pipeline keeps something on: it says so in `words` and acknowledges nothing
+ * until there is room, and then everything.
+ */
+async function holdsBack(
+  run: PlainRun,
+  disk: SmallDisk,
+  { code, words }: { readonly code: string; readonly words: RegExp },
+): Promise<void> {
   const process = await run.running();
   await run.insert(100);
   await run.compare(process);
   disk.fill();
   await run.insert(2_000);
-  await told(process, "CHECKPOINT_FAILED", /ENOSPC/);
+  await told(process, code, words);
   await isHeldBack(run, process);
   disk.free();
   await run.insert(100);
   await run.compare(process);
   const end = await flushed(run);
   await eventually("all is acknowledged", async () => (await confirmed(run)) >= end);
+}
+
+test("checkpoints in files: nothing is acknowledged until there is room", async () => {
+  const disk = smallDisk(4);
+  const env = { TIDEMARK_CHECKPOINT_URL: pathToFileURL(disk.folder).href };
+  const run = await plainRun({ source, env });
+  await holdsBack(run, disk, { code: "CHECKPOINT_FAILED", words: /ENOSPC/ });
 });
 
 test("a recording: nothing is acknowledged that is not in it, until there is room", async () => {
   const disk = smallDisk(4);
   const run = await plainRun({ source, env: { TIDEMARK_RECORD: join(disk.folder, "recording") } });
-  const process = await run.running();
-  await run.insert(100);
-  await run.compare(process);
-  disk.fill();
-  await run.insert(2_000);
-  await told(process, "RECORDING_FAILED", /ENOSPC/);
-  await isHeldBack(run, process);
-  disk.free();
-  await run.insert(100);
-  await run.compare(process);
-  const end = await flushed(run);
-  await eventually("all is acknowledged", async () => (await confirmed(run)) >= end);
+  await holdsBack(run, disk, { code: "RECORDING_FAILED", words: /ENOSPC/ });
 });
 
 test("Redis: it takes no more checkpoints, and all goes on when there is room", async () => {
@@ -94,18 +95,7 @@ test("Redis: it takes no more checkpoints, and all goes on when there is room", 
         )
         .replace("postgres, slot", "postgres, redis, slot"),
   });
-  const process = await run.running();
-  await run.insert(100);
-  await run.compare(process);
-  disk.fill();
-  await run.insert(2_000);
-  await told(process, "CHECKPOINT_FAILED", /cannot write to its disk/);
-  await isHeldBack(run, process);
-  disk.free();
-  await run.insert(100);
-  await run.compare(process);
-  const end = await flushed(run);
-  await eventually("all is acknowledged", async () => (await confirmed(run)) >= end);
+  await holdsBack(run, disk, { code: "CHECKPOINT_FAILED", words: /cannot write to its disk/ });
 });
 
 test("results: writes are tried again until there is room", async () => {
